@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { APPEND_BATCH_MAX, APPEND_ROOMS_MAX } from './limits.ts'
+import { RoomId } from './rooms.ts'
+
+/**
+ * Gateway to broker: `POST /internal/append`. The body is lines of UTF-8: for each room batch one header line of JSON and
+ * then one line per message, its payload as `encodeMessage` wrote it. Payloads thus pass through the broker as bytes.
+ */
+export const APPEND_PATH = '/internal/append'
+export const APPEND_CONTENT_TYPE = 'application/vnd.roomcast.append'
+
+/** Who numbers the messages of a batch, as Kafka's idempotent producer: one id per gateway instance and room. */
+export interface Producer {
+  readonly id: string
+  /** Number of the batch's first message in this producer's count, from 1. */
+  readonly first: number
+}
+
+export interface AppendMessage {
+  readonly payload: string
+  /** Scope and client id of a message that its sender may send again: one key is one message. */
+  readonly key?: string | undefined
+}
+
+export interface AppendBatch {
+  readonly room: RoomId
+  /** Absent for a caller that does not repeat failed batches, or repeats them by keys alone. */
+  readonly producer?: Producer | undefined
+  readonly messages: readonly AppendMessage[]
+}
+
+/** The key of a message: its sender's name within the room, and his id for it. */
+export function messageKey(sender: string, clientId: string): string {
+  return `${sender}\n${clientId}`
+}
+
+const Header = z.object({
+  v: z.literal(1),
+  room: RoomId,
+  producer: z.string().min(1).max(64).optional(),
+  first: z.int().min(1).optional(),
+  /** One a message; null where it has none. */
+  keys: z.array(z.string().max(1_024).nullable()).min(1).max(APPEND_BATCH_MAX),
+})
+
+export function encodeAppendRequest(batches: readonly AppendBatch[]): string {
+  let body = ''
+  for (const { room, producer, messages } of batches) {
+    body += JSON.stringify({
+      v: 1,
+      room,
+      producer: producer?.id,
+      first: producer?.first,
+      keys: messages.map(({ key }) => key ?? null),
+    } satisfies z.input<typeof Header>)
+    for (const { payload } of messages) body += `\n${payload}`
+    body += '\n'
+  }
+  return body
+}
+
+/** Throws an `Error` that says what is wrong: the sender is one of ours, of another version at most. */
+export function decodeAppendRequest(body: string): AppendBatch[] {
+  const lines = body.split('\n')
+  if (lines.pop() !== '') throw new Error('an append request ends with a line break')
+  const batches: AppendBatch[] = []
+  for (let at = 0; at < lines.length;) {
+    if (batches.length === APPEND_ROOMS_MAX)
+      throw new Error(`over ${APPEND_ROOMS_MAX} room batches`)
+    const header = Header.parse(JSON.parse(lines[at++] ?? ''))
+    const messages = header.keys.map((key, i) => {
+      const payload = lines[at + i]
+      if (payload === undefined) throw new Error('fewer payloads than keys')
+      return { payload, key: key ?? undefined }
+    })
+    at += messages.length
+    const { room, producer, first } = header
+    batches.push({
+      room,
+      messages,
+      ...(producer !== undefined && first !== undefined
+        ? { producer: { id: producer, first } }
+        : {}),
+    })
+  }
+  return batches
+}
+
+/**
+ * What became of one room batch.
+ * - `appended`: every message is in the log; `seqs` has their numbers in the order of the request. A message whose key the log
+ *   knew keeps its old number.
+ * - `out_of_order`: nothing was appended; the producer's last number in the log is `last`. Begin a new producer id.
+ * - `failed`: the log could not be reached. Whether it was appended is unknown: send exactly the same batch again.
+ */
+export const AppendResult = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('appended'), epoch: z.string(), seqs: z.array(z.number()) }),
+  z.object({ status: z.literal('out_of_order'), last: z.number() }),
+  z.object({ status: z.literal('failed'), message: z.string() }),
+])
+export type AppendResult = z.infer<typeof AppendResult>
+
+/** One result per batch, in the order of the request. */
+export const AppendResponse = z.object({ v: z.literal(1), results: z.array(AppendResult) })

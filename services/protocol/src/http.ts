@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import { ERROR_CODES, type ErrorCode } from './errors.ts'
+import { LOGGED_EVENTS } from './events.ts'
+import {
+  HISTORY_LIMIT_DEFAULT,
+  HISTORY_LIMIT_MAX,
+  LONG_POLL_MAX_SECONDS,
+  PUBLISH_BATCH_MAX,
+} from './limits.ts'
+import { MemberName, messageContent } from './message.ts'
+import { Offset } from './offset.ts'
+import { RoomId } from './rooms.ts'
+
+/** RFC 9457 problem details, as every HTTP API here answers errors. `code` is from the list of `errors.ts`. */
+export const Problem = z.object({
+  type: z.string().describe('`about:blank`: `code` says what it is'),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string().optional(),
+  retryAfterMs: z.int().optional().describe('milliseconds; also as Retry-After in seconds'),
+  errors: z
+    .array(z.object({ path: z.string(), message: z.string() }))
+    .optional()
+    .describe('each fault of the request, `path` as in `messages.3.text`'),
+})
+export type Problem = z.infer<typeof Problem>
+
+export const RoomParams = z.object({ room: RoomId })
+
+/** `POST /v1/rooms/{room}/messages` */
+export function publish(textMaxBytes?: number) {
+  return messageContent(textMaxBytes).extend({ username: MemberName })
+}
+
+/** `POST /v1/messages`: all or nothing as far as checks go; each room's messages keep their order. */
+export function publishBatch(textMaxBytes?: number) {
+  return z.object({
+    messages: z
+      .array(publish(textMaxBytes).extend({ room: RoomId }))
+      .min(1)
+      .max(PUBLISH_BATCH_MAX),
+  })
+}
+
+export const Published = z.object({ id: z.string(), offset: z.string() })
+export const PublishedBatch = z.object({
+  messages: z.array(Published.extend({ room: z.string() })),
+})
+
+const limit = z.coerce
+  .number()
+  .int({ error: 'limit must be a whole number' })
+  .min(1, { error: 'limit must be at least 1' })
+  .max(HISTORY_LIMIT_MAX, { error: `limit must be at most ${HISTORY_LIMIT_MAX}` })
+  .default(HISTORY_LIMIT_DEFAULT)
+
+/** `GET /v1/rooms/{room}/messages` */
+export const MessagesQuery = z
+  .object({
+    after: Offset.optional(),
+    before: Offset.optional(),
+    limit,
+    wait: z.coerce
+      .number()
+      .min(0, { error: 'wait must be 0 or more seconds' })
+      .max(LONG_POLL_MAX_SECONDS, {
+        error: `wait must be at most ${LONG_POLL_MAX_SECONDS} seconds`,
+      })
+      .default(0),
+  })
+  .refine(({ before, after }) => before === undefined || after === undefined, {
+    error: 'give before or after, not both',
+  })
+  .refine(({ before, wait }) => before === undefined || wait === 0, {
+    error: 'wait goes with after, or with neither',
+  })
+
+/** A logged message as the HTTP API shows it. */
+export const MessageView = z.looseObject({
+  event: z.enum(LOGGED_EVENTS),
+  room: z.string(),
+  data: z.looseObject({ username: z.string() }),
+  id: z.string().optional(),
+  ts: z.number().optional(),
+  offset: z.string(),
+})
+export const MessagesView = z.object({
+  messages: z.array(MessageView),
+  offset: z.string().describe('the end of this page: ask `after` it for what follows'),
+  complete: z.boolean().describe('false when messages that belong here are no longer in the log'),
+})
+
+const gatewayStates = ['ready', 'draining', 'silent'] as const
+
+export const GatewayView = z.object({
+  instance: z.string(),
+  pod: z.string(),
+  address: z.string(),
+  version: z.string(),
+  startedAt: z.number(),
+  state: z.enum(gatewayStates),
+  connections: z.object({ websocket: z.int(), polling: z.int() }),
+  members: z.int(),
+  rooms: z.int(),
+  /** Milliseconds since the last report. */
+  ageMs: z.int(),
+})
+export const GatewaysView = z.object({ gateways: z.array(GatewayView) })
+
+/** `GET /v1/stats` of presence. `connections` counts sockets of the transport, `members` sockets in rooms, `users` names per room. */
+export const StatsView = z.object({
+  connections: z.int(),
+  transports: z.object({ websocket: z.int(), polling: z.int() }),
+  members: z.int(),
+  rooms: z.int(),
+  gateways: z.int(),
+  complete: z.boolean().describe('false while a restarted replica has not heard every gateway'),
+})
+
+/** `GET /v1/rooms` of presence: the busiest rooms first. */
+export const RoomsQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1_000).default(50),
+  search: z.string().max(128).optional(),
+})
+export const RoomView = z.object({
+  room: z.string(),
+  online: z.int().describe('members: sockets in the room, in the whole cluster'),
+  users: z.int().describe('distinct names among them'),
+  gateways: z.int().describe('gateways that have members of the room'),
+})
+export const RoomsView = z.object({ rooms: z.array(RoomView), total: z.int() })
+
+/** `GET /v1/rooms/{room}/members` of presence. */
+export const MembersQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  after: z.string().max(128).optional().describe('the last sid of the page before'),
+})
+export const MemberView = z.object({
+  sid: z.string(),
+  name: z.string(),
+  since: z.number(),
+  gateway: z.string(),
+})
+export const MembersView = z.object({
+  room: z.string(),
+  online: z.int(),
+  members: z.array(MemberView),
+})
+
+/** What a daemon needs to know about a caller of an internal path. */
+export const INTERNAL_TOKEN_HEADER = 'x-roomcast-token'
