@@ -1,0 +1,125 @@
+-- Appends a batch of messages to one room's log, each message once, and publishes what is new: one call, one slot.
+--
+-- KEYS  1 meta       hash: epoch, seq (last number given), replid (of the server that gave it), ends ("epoch:seq,..." of ended epochs)
+--       2 stream     entries `<seq>-0` with one field `p`, the payload
+--       3 producers  hash: producer id -> "first last at epoch seqs" of its last batch
+-- ARGV  1 prefix of the key hashes' names (one hash per half window: message key -> seq)
+--       2 channel    3 epoch to use if one begins here    4 historySize    5 historyTtlMs    6 half key window, ms
+--       7 producerTtlMs    8 ended epochs kept    9 producer id or ""    10 its number of the first message
+--       11... pairs: message key or "", payload
+-- Returns {1, epoch, seqs}: appended, now or when this batch came before; seqs is the first number if they are consecutive, else
+--         a list with commas. {0, last}: out of order, nothing was written.
+--
+-- Lua in Redis does not roll back: everything is checked before the first write.
+
+local function number(n) return string.format('%.0f', n) end
+
+local META, STREAM, PRODUCERS = KEYS[1], KEYS[2], KEYS[3]
+local keyPrefix, channel, newEpoch = ARGV[1], ARGV[2], ARGV[3]
+local historySize, historyTtl, halfWindow = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local producerTtl, endsKept, producer, first = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+local count = (#ARGV - 10) / 2
+local last = (first or 0) + count - 1
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local isNewProducer = false
+if producer ~= '' then
+  local known = redis.call('HGET', PRODUCERS, producer)
+  local knownFirst, knownLast, knownAt, knownEpoch, knownSeqs
+  if known then
+    knownFirst, knownLast, knownAt, knownEpoch, knownSeqs = string.match(known, '^(%d+) (%d+) (%d+) (%w+) ([%d,]+)$')
+  end
+  if knownFirst and now - tonumber(knownAt) < producerTtl then
+    if tonumber(knownFirst) == first and tonumber(knownLast) == last then return { 1, knownEpoch, knownSeqs } end
+    if first ~= tonumber(knownLast) + 1 then return { 0, tonumber(knownLast) } end
+  else
+    isNewProducer = true
+  end
+end
+
+local meta = redis.call('HMGET', META, 'epoch', 'seq', 'replid', 'ends')
+local epoch, seq, ends = meta[1], tonumber(meta[2] or '0'), meta[4] or ''
+local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or ''
+
+-- Which messages are known by their keys: looked up in the current half window's hash and the two before it.
+local half = math.floor(now / halfWindow)
+local known, asked, askedAt = {}, {}, {}
+for i = 1, count do
+  local key = ARGV[9 + 2 * i]
+  if key ~= '' then
+    asked[#asked + 1] = key
+    askedAt[#askedAt + 1] = i
+  end
+end
+if #asked > 0 and epoch then
+  for back = 0, 2 do
+    local found = redis.call('HMGET', keyPrefix .. number(half - back), unpack(asked))
+    for j = 1, #asked do
+      if found[j] then known[askedAt[j]] = tonumber(found[j]) end
+    end
+  end
+end
+
+-- From here on there are writes.
+if not epoch then
+  -- Without its numbers (never written, expired, evicted) whatever else is left of the room is of no use.
+  redis.call('DEL', STREAM, PRODUCERS)
+  epoch = newEpoch
+elseif meta[3] ~= replid then
+  -- Another server, or a restarted one: its copy may lack the tail, so numbers after `seq` may have been given before.
+  ends = ends .. epoch .. ':' .. number(seq) .. ','
+  local _, kept = string.gsub(ends, ',', '')
+  while kept > endsKept do
+    ends = string.gsub(ends, '^[^,]*,', '', 1)
+    kept = kept - 1
+  end
+  epoch = newEpoch
+end
+
+local base, new, fresh, inBatch, seqs, isConsecutive = seq, {}, {}, {}, {}, true
+for i = 1, count do
+  local key, payload = ARGV[9 + 2 * i], ARGV[10 + 2 * i]
+  local at = known[i] or (key ~= '' and inBatch[key]) or nil
+  if not at then
+    seq = seq + 1
+    at = seq
+    redis.call('XADD', STREAM, 'MAXLEN', '~', historySize, number(seq) .. '-0', 'p', payload)
+    new[#new + 1] = payload
+    if key ~= '' then
+      inBatch[key] = seq
+      fresh[#fresh + 1] = key
+      fresh[#fresh + 1] = number(seq)
+    end
+  end
+  if at ~= base + i then isConsecutive = false end
+  seqs[i] = number(at)
+end
+local answer = isConsecutive and seqs[1] or table.concat(seqs, ',')
+
+redis.call('HSET', META, 'epoch', epoch, 'seq', number(seq), 'replid', replid, 'ends', ends)
+redis.call('PEXPIRE', META, 2 * historyTtl)
+redis.call('PEXPIRE', STREAM, historyTtl)
+if #fresh > 0 then
+  local hash = keyPrefix .. number(half)
+  redis.call('HSET', hash, unpack(fresh))
+  redis.call('PEXPIRE', hash, 3 * halfWindow)
+end
+if producer ~= '' then
+  if isNewProducer then
+    -- A new one is rare, and the time to look for those that are gone.
+    local all = redis.call('HGETALL', PRODUCERS)
+    for i = 1, #all, 2 do
+      local at = string.match(all[i + 1], '^%d+ %d+ (%d+) ')
+      if not at or now - tonumber(at) >= producerTtl then redis.call('HDEL', PRODUCERS, all[i]) end
+    end
+  end
+  redis.call('HSET', PRODUCERS, producer, number(first) .. ' ' .. number(last) .. ' ' .. number(now) .. ' ' .. epoch .. ' ' .. answer)
+  redis.call('PEXPIRE', PRODUCERS, producerTtl)
+end
+if #new > 0 then
+  local header = '{"v":1,"epoch":"' .. epoch .. '","first":' .. number(base + 1) .. ',"at":' .. number(now) .. '}'
+  redis.call('SPUBLISH', channel, header .. '\n' .. table.concat(new, '\n'))
+end
+return { 1, epoch, answer }

@@ -1,0 +1,210 @@
+import { readFileSync } from 'node:fs'
+import type { AppendBatch, AppendResult, RoomId } from '@roomcast/protocol'
+import { newEpoch } from '../memory.ts'
+import {
+  DEFAULT_RETENTION,
+  EMPTY_HEAD,
+  EPOCHS_KEPT,
+  LogUnavailable,
+  type Follower,
+  type Following,
+  type Head,
+  type LogBatch,
+  type Page,
+  type ReadRange,
+  type Retention,
+  type RoomLog,
+} from '../room-log.ts'
+import { watchConnections, type RedisLogEvent } from './availability.ts'
+import { connectRedis, type RedisClient } from './connect.ts'
+import { roomKeys } from './keys.ts'
+import { createSubscriptions, type ChannelListener } from './subscriptions.ts'
+
+/** Rooms whose heads are asked for at a time: bounds what one request puts into Redis's queue. */
+const HEADS_CHUNK = 200
+
+interface RedisLogOptions {
+  readonly url: string
+  /** Begins every key, so that several installations can share one Redis. */
+  readonly keyPrefix?: string
+  /** Shown by Redis's CLIENT LIST. */
+  readonly connectionName?: string
+  readonly retention?: Partial<Retention>
+  /** Told of outages and of their ends, once each, and of errors between them. */
+  readonly onEvent?: (event: RedisLogEvent) => void
+}
+
+/** A `RoomLog` in Redis 7, Valkey 8 or later: standalone, behind Sentinel, or a Cluster. Starts also while Redis is away. */
+export function createRedisLog(options: RedisLogOptions): RoomLog {
+  const {
+    url,
+    keyPrefix = 'roomcast',
+    connectionName = 'roomcast',
+    onEvent = () => undefined,
+  } = options
+  const retention = { ...DEFAULT_RETENTION, ...options.retention }
+  const scripts = {
+    append: { lua: script('append'), numberOfKeys: 3 },
+    read: { lua: script('read'), numberOfKeys: 2 },
+  }
+  const client = connectRedis(url, connectionName) as RedisClient & Commands
+  for (const [name, definition] of Object.entries(scripts))
+    client.defineCommand(`room${name}`, definition)
+  const subscriber = connectRedis(url, `${connectionName}-follow`)
+  const subscriptions = createSubscriptions(subscriber, (error) =>
+    onEvent({ kind: 'error', error }),
+  )
+
+  const state = watchConnections([client, subscriber], onEvent)
+
+  const appendBatch = async ({ room, producer, messages }: AppendBatch): Promise<AppendResult> => {
+    const keys = roomKeys(keyPrefix, room)
+    try {
+      const [isAppended, epochOrLast, seqs] = await client.roomappend(
+        keys.meta,
+        keys.stream,
+        keys.producers,
+        keys.messageKeys,
+        keys.channel,
+        newEpoch(),
+        retention.historySize,
+        retention.historyTtlMs,
+        retention.keyWindowMs / 2,
+        retention.producerTtlMs,
+        EPOCHS_KEPT,
+        producer?.id ?? '',
+        producer?.first ?? 0,
+        ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
+      )
+      return isAppended === 1
+        ? {
+            status: 'appended',
+            epoch: epochOrLast,
+            seqs: parseSeqs(seqs ?? '', messages.length),
+          }
+        : { status: 'out_of_order', last: epochOrLast }
+    } catch (error) {
+      onEvent({ kind: 'error', error })
+      return { status: 'failed', message: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  const readPage = async (room: RoomId, range: ReadRange, keepMs: number): Promise<Page> => {
+    const keys = roomKeys(keyPrefix, room)
+    const kind =
+      range.after !== undefined ? 'after' : range.before !== undefined ? 'before' : 'latest'
+    const bound = range.after ?? range.before ?? 0
+    try {
+      return parsePage(
+        await client.roomread(keys.meta, keys.stream, kind, bound, range.limit, keepMs),
+      )
+    } catch (error) {
+      throw new LogUnavailable('while reading a room', { cause: error })
+    }
+  }
+
+  return {
+    async append(batches) {
+      // Batches of one room go out in their order on one connection, and Redis keeps it.
+      return Promise.all(batches.map(appendBatch))
+    },
+
+    read: (room, range) => readPage(room, range, 0),
+
+    async heads(rooms) {
+      const heads: Head[] = []
+      for (let i = 0; i < rooms.length; i += HEADS_CHUNK) {
+        const pages = await Promise.all(
+          rooms
+            .slice(i, i + HEADS_CHUNK)
+            .map((room) => readPage(room, { limit: 0 }, 2 * retention.historyTtlMs)),
+        )
+        for (const { head } of pages) heads.push(head)
+      }
+      return heads
+    },
+
+    async follow(room, follower): Promise<Following> {
+      const { channel } = roomKeys(keyPrefix, room)
+      const listener = listenerOf(follower, (error) => onEvent({ kind: 'error', error }))
+      await subscriptions.add(channel, listener)
+      return { stop: () => subscriptions.remove(channel, listener) }
+    },
+
+    async clear(room) {
+      const keys = roomKeys(keyPrefix, room)
+      try {
+        const [exists] = await Promise.all([client.exists(keys.meta), client.del(keys.stream)])
+        return exists === 1
+      } catch (error) {
+        throw new LogUnavailable('while clearing a room', { cause: error })
+      }
+    },
+
+    isAvailable: state.isAvailable,
+
+    async close() {
+      state.stop()
+      await subscriptions.close()
+      subscriber.disconnect()
+      client.disconnect()
+    },
+  }
+}
+
+/** The scripts as methods, the way ioredis's `defineCommand` makes them. */
+interface Commands {
+  roomappend(...args: (string | number)[]): Promise<[1, string, string] | [0, number, undefined?]>
+  roomread(...args: (string | number)[]): Promise<string[]>
+}
+
+function script(name: string): string {
+  return readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8')
+}
+
+function parseSeqs(text: string, count: number): number[] {
+  if (text.includes(',')) return text.split(',').map(Number)
+  const first = Number(text)
+  return Array.from({ length: count }, (_, i) => first + i)
+}
+
+function parsePage(reply: readonly string[]): Page {
+  const [epoch, seq, ends = '', first, ...rest] = reply
+  if (epoch === undefined) return { head: EMPTY_HEAD, entries: [] }
+  const entries = Array.from({ length: rest.length / 2 }, (_, i) => ({
+    seq: Number(rest[2 * i]),
+    payload: rest[2 * i + 1] ?? '',
+  }))
+  const head = { epoch, seq: Number(seq), first: Number(first), ends: parseEnds(ends) }
+  return { head, entries }
+}
+
+function parseEnds(text: string): Head['ends'] {
+  return text
+    .split(',')
+    .filter((item) => item !== '')
+    .map((item) => {
+      const [epoch = '', end] = item.split(':')
+      return { epoch, end: Number(end) }
+    })
+}
+
+function listenerOf(follower: Follower, onError: (error: unknown) => void): ChannelListener {
+  return {
+    onMessage(message) {
+      const batch = parseFrame(message)
+      // A frame that can't be read leaves a gap in the numbers, which the follower repairs from the log.
+      if (batch === undefined) onError(new Error('a frame of an unknown version on a room channel'))
+      else follower.onBatch(batch)
+    },
+    onResumed: () => follower.onResumed(),
+  }
+}
+
+/** A published batch: one line of JSON, then a line per payload. Another version of us may have written it. */
+function parseFrame(message: Buffer): LogBatch | undefined {
+  const [header = '', ...payloads] = message.toString().split('\n')
+  const match = /^\{"v":1,"epoch":"(\w+)","first":(\d+),"at":(\d+)/.exec(header)
+  if (match === null) return undefined
+  return { epoch: match[1] ?? '', first: Number(match[2]), at: Number(match[3]), payloads }
+}
