@@ -1,0 +1,36 @@
+import { createRedisLog, logOutages } from '@roomcast/roomlog'
+import {
+  createLog,
+  parseSettings,
+  runService,
+  shownSettings,
+  startTelemetry,
+  VERSION,
+} from '@roomcast/runtime'
+import { startBroker } from './broker.ts'
+import { brokerSettings, parseConfig } from './config.ts'
+
+await runService('broker', async () => {
+  const config = parseConfig(process.env)
+  const log = createLog('broker', config.logLevel)
+  const settings = shownSettings(brokerSettings, parseSettings(brokerSettings, process.env))
+  log.info({ version: VERSION, settings }, 'starting')
+  const roomLog = createRedisLog({
+    url: config.redisUrl,
+    keyPrefix: config.redisKeyPrefix,
+    connectionName: 'roomcast-broker',
+    retention: { historySize: config.historySize, historyTtlMs: config.historyTtlMs },
+    onEvent: logOutages(log, Date.now),
+  })
+  const telemetry = startTelemetry('broker', VERSION)
+  const broker = await startBroker(config, { log, telemetry, roomLog, now: Date.now })
+  return {
+    log,
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+    close: async () => {
+      await broker.close()
+      await roomLog.close()
+      await telemetry.close()
+    },
+  }
+})
