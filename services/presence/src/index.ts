@@ -1,0 +1,2 @@
+export { parseConfig, presenceSettings, type Config } from './config.ts'
+export { startPresence, type Presence } from './presence.ts'

@@ -1,0 +1,600 @@
+import { describe, expect, it } from '@jest/globals'
+import * as fc from 'fast-check'
+import {
+  RoomId,
+  type GatewayInfo,
+  type GatewayToPresence,
+  type ReportedMember,
+} from '@roomcast/protocol'
+import { apply, createState, type Effects, type PresenceState } from '../src/state.ts'
+import { busiestRooms, membersOf, roomOf, statsOf } from '../src/views.ts'
+
+const LEASE_MS = 3_000
+const lobby = RoomId.parse('lobby')
+const attic = RoomId.parse('attic')
+
+function infoOf(instance: string): GatewayInfo {
+  return { instance, pod: `pod-${instance}`, address: '127.0.0.1:1', version: '0', startedAt: 0 }
+}
+
+function memberOf(sid: string, more: Partial<ReportedMember> = {}): ReportedMember {
+  return { sid, room: lobby, name: sid, since: 0, generation: 0, ...more }
+}
+
+const totals = { connections: { websocket: 0, polling: 0 }, draining: false }
+
+/** A replica whose time is set by hand. */
+function replica({ warmupMs = 0 } = {}) {
+  let now = 1_000_000
+  const state = createState({ leaseMs: LEASE_MS, warmupMs }, now)
+  const frame = (link: number, frame: GatewayToPresence): Effects =>
+    apply(state, { t: 'frame', link, frame }, now)
+  return {
+    state,
+    frame,
+    hello: (link: number, instance: string) =>
+      frame(link, { t: 'hello', v: 1, ...infoOf(instance) }),
+    whole: (link: number, n: number, ...members: ReportedMember[]) =>
+      frame(link, { t: 'state', n, part: 0, last: true, members, ...totals }),
+    part: (link: number, n: number, part: number, last: boolean, ...members: ReportedMember[]) =>
+      frame(link, { t: 'state', n, part, last, members, ...totals }),
+    diff: (link: number, n: number, joined: ReportedMember[], left: string[] = []) =>
+      frame(link, { t: 'diff', n, joined, left, ...totals }),
+    beat: (link: number, n: number) => frame(link, { t: 'beat', n }),
+    closed: (link: number) => apply(state, { t: 'closed', link }, now),
+    /** Lets time pass as it does for a process that is awake. */
+    pass: (ms: number): Effects[] => {
+      const effects: Effects[] = []
+      for (let left = ms; left > 0; left -= 500) {
+        now += Math.min(left, 500)
+        effects.push(apply(state, { t: 'tick' }, now))
+      }
+      return effects
+    },
+    jump: (ms: number): Effects => apply(state, { t: 'tick' }, (now += ms)),
+    online: (room = lobby) => roomOf(state, room).online,
+  }
+}
+
+describe('members', () => {
+  it('of several gateways are counted together, names once a room', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1', { name: 'alice' }), memberOf('s2', { room: attic }))
+    r.hello(2, 'b')
+    r.whole(2, 0, memberOf('s3', { name: 'alice' }))
+    expect(roomOf(r.state, lobby)).toEqual({ room: lobby, online: 2, users: 1, gateways: 2 })
+    expect(statsOf(r.state)).toMatchObject({ members: 3, rooms: 2, gateways: 2 })
+  })
+
+  it('join and leave by diffs, which say what changed', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    const effects = r.diff(1, 1, [memberOf('s2'), memberOf('s3', { room: attic })], ['s1'])
+    expect([...effects.counted].sort()).toEqual([attic, lobby])
+    expect([r.online(), r.online(attic)]).toEqual([1, 1])
+    expect(r.diff(1, 2, [], ['s2', 'never-seen']).resend).toBe(false)
+    expect(r.online()).toBe(0)
+    expect(statsOf(r.state)).toMatchObject({ members: 1, rooms: 1 })
+  })
+
+  it.each([
+    ['the higher generation', { generation: 1 }, { generation: 2 }, 'pod-b'],
+    ['the higher generation, reported first', { generation: 2 }, { generation: 1 }, 'pod-a'],
+    ['the later', { since: 5 }, { since: 6 }, 'pod-b'],
+    ['the later, reported first', { since: 6 }, { since: 5 }, 'pod-a'],
+  ])('of one sid on two gateways count once: %s', (_what, first, second, pod) => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.hello(2, 'b')
+    r.whole(1, 0, memberOf('s', first))
+    r.whole(2, 0, memberOf('s', second))
+    expect(r.online()).toBe(1)
+    expect(membersOf(r.state, lobby, { limit: 9 }).members).toMatchObject([{ gateway: pod }])
+  })
+
+  it('count by the other report when the winning one is gone', () => {
+    const r = replica()
+    for (const [link, instance] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+    ] as const) {
+      r.hello(link, instance)
+      r.whole(link, 0, memberOf('s', { generation: link, room: link === 3 ? attic : lobby }))
+    }
+    expect([r.online(), r.online(attic)]).toEqual([0, 1])
+    expect(statsOf(r.state)).toMatchObject({ members: 1, rooms: 1 })
+    r.closed(1)
+    expect(r.online(attic)).toBe(1)
+    r.closed(3)
+    expect([r.online(), r.online(attic)]).toEqual([1, 0])
+    r.diff(2, 1, [], ['s'])
+    expect(statsOf(r.state)).toMatchObject({ members: 0, rooms: 0 })
+    expect(r.state.roster.rooms.size).toBe(0)
+  })
+
+  it('are listed in pages by sid', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, ...['s3', 's1', 's4', 's2'].map((sid) => memberOf(sid)))
+    const page = membersOf(r.state, lobby, { limit: 2, after: 's1' })
+    expect(page.members.map(({ sid }) => sid)).toEqual(['s2', 's3'])
+    expect(page.online).toBe(4)
+  })
+})
+
+describe('rooms', () => {
+  it('are listed by members, then by id, and searched whatever the case', () => {
+    const r = replica()
+    const rooms = ['b', 'a', 'Big', 'Big', 'bigger', 'bigger', 'bigger']
+    r.hello(1, 'a')
+    r.whole(1, 0, ...rooms.map((room, i) => memberOf(`s${i}`, { room: RoomId.parse(room) })))
+    const ids = (limit: number, search?: string): string[] =>
+      busiestRooms(r.state, { limit, search }).rooms.map(({ room }) => room)
+    expect(ids(9)).toEqual(['bigger', 'Big', 'a', 'b'])
+    expect(ids(9, 'BIG')).toEqual(['bigger', 'Big'])
+    expect(busiestRooms(r.state, { limit: 1, search: 'b' })).toMatchObject({ total: 3 })
+  })
+})
+
+describe('a state', () => {
+  it('in parts replaces everything when its last part is there', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('old'), memberOf('kept'))
+    r.part(1, 0, 0, false, memberOf('kept'), memberOf('new1'))
+    expect(membersOf(r.state, lobby, { limit: 9 }).members).toHaveLength(2)
+    r.part(1, 0, 1, true, memberOf('new2'))
+    const { members } = membersOf(r.state, lobby, { limit: 9 })
+    expect(members.map(({ sid }) => sid)).toEqual(['kept', 'new1', 'new2'])
+    expect(r.diff(1, 1, [memberOf('new3')]).resend).toBe(false)
+    expect(r.online()).toBe(4)
+  })
+
+  it('whose part is missing is asked for again', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.part(1, 0, 0, false, memberOf('s1'))
+    expect(r.part(1, 0, 2, true, memberOf('s3')).resend).toBe(true)
+    expect(r.online()).toBe(0)
+    expect(r.whole(1, 0, memberOf('s1')).resend).toBe(false)
+    expect(r.online()).toBe(1)
+  })
+
+  it('tells its gateway of every room in it, also of those that did not change', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    r.hello(2, 'a')
+    const effects = r.whole(2, 0, memberOf('s1'))
+    expect([...effects.counted]).toEqual([])
+    expect([...effects.entered]).toEqual([lobby])
+  })
+})
+
+describe('a gap', () => {
+  it('in the numbers of diffs asks for the state, once, and until then nothing counts', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 4, memberOf('s1'))
+    expect(r.diff(1, 6, [memberOf('s3')]).resend).toBe(true)
+    expect(r.diff(1, 7, [memberOf('s4')]).resend).toBe(false)
+    expect(r.beat(1, 7).resend).toBe(false)
+    expect(r.online()).toBe(1)
+    r.whole(1, 7, memberOf('s1'), memberOf('s3'), memberOf('s4'))
+    expect(r.online()).toBe(3)
+    expect(r.beat(1, 7).resend).toBe(false)
+  })
+
+  it.each([
+    ['a diff', (r: ReturnType<typeof replica>) => r.diff(1, 1, [])],
+    ['a beat', (r: ReturnType<typeof replica>) => r.beat(1, 0)],
+  ])('before the first state: %s asks for it', (_what, report) => {
+    const r = replica()
+    r.hello(1, 'a')
+    expect(report(r).resend).toBe(true)
+  })
+
+  it('that nothing follows is asked for again after a lease', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    const asked = Array.from({ length: 5 }, () => {
+      r.pass(1_000)
+      return r.beat(1, 0).resend
+    })
+    expect(asked).toEqual([true, false, false, true, false])
+  })
+
+  it('in a beat is a gap too', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0)
+    expect(r.beat(1, 1).resend).toBe(true)
+  })
+})
+
+describe('a gateway', () => {
+  it('is listed from its hello on', () => {
+    const r = replica()
+    expect(r.hello(1, 'a').hasNewGateways).toBe(true)
+    expect(r.whole(1, 0).hasNewGateways).toBe(false)
+  })
+
+  it('is gone at once when its connection closes, or when it says bye', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    r.hello(2, 'b')
+    r.whole(2, 0, memberOf('s2'))
+    const closed = r.closed(1)
+    expect([closed.hasNewGateways, [...closed.counted]]).toEqual([true, [lobby]])
+    const bye = r.frame(2, { t: 'bye' })
+    expect([bye.hasNewGateways, [...bye.counted]]).toEqual([true, [lobby]])
+    expect(r.closed(2).hasNewGateways).toBe(false)
+    expect(statsOf(r.state)).toMatchObject({ gateways: 0, members: 0, rooms: 0 })
+  })
+
+  it('is forgotten when its lease runs out, and asked for its state when it speaks again', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    const before = r.pass(LEASE_MS - 500)
+    expect(before.flatMap(({ expired }) => expired)).toEqual([])
+    expect(r.pass(500)[0]?.expired).toEqual([infoOf('a')])
+    expect(r.online()).toBe(0)
+    const back = r.beat(1, 0)
+    expect([back.resend, back.hasNewGateways]).toEqual([true, true])
+    r.whole(1, 0, memberOf('s1'))
+    expect(r.online()).toBe(1)
+  })
+
+  it('lives on beats', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    for (let i = 0; i < 10; i++) {
+      expect(r.pass(1_000).flatMap(({ expired }) => expired)).toEqual([])
+      r.beat(1, 0)
+    }
+    expect(r.online()).toBe(1)
+  })
+
+  it('is not taken for silent because this process slept or the clock was set', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    expect(r.jump(3_600_000).expired).toEqual([])
+    r.beat(1, 0)
+    expect(r.jump(-7_200_000).expired).toEqual([])
+    r.beat(1, 0)
+    r.pass(LEASE_MS)
+    expect(r.online()).toBe(0)
+  })
+
+  it('that reconnects keeps its members, and the late end of the old connection takes nothing', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    expect(r.hello(2, 'a')).toMatchObject({ superseded: 1, hasNewGateways: false })
+    expect(r.online()).toBe(1)
+    expect(r.closed(1)).toMatchObject({ hasNewGateways: false })
+    expect(r.online()).toBe(1)
+    r.whole(2, 0, memberOf('s1'), memberOf('s2'))
+    expect(r.online()).toBe(2)
+    r.closed(2)
+    expect(r.online()).toBe(0)
+  })
+
+  it('is not heard over a connection that it has replaced', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.whole(1, 0, memberOf('s1'))
+    r.hello(2, 'a')
+    expect(r.whole(1, 0).refusal).toMatchObject({ code: 1008 })
+    // The lease of a gateway may run out between its two connections.
+    r.pass(LEASE_MS)
+    r.whole(2, 0, memberOf('s1'))
+    expect(r.diff(1, 1, [], ['s1']).refusal).toMatchObject({ code: 1008 })
+    expect(r.online()).toBe(1)
+  })
+
+  it('says hello first, and once', () => {
+    const r = replica()
+    expect(r.beat(1, 0).refusal).toMatchObject({ code: 1008 })
+    r.hello(1, 'a')
+    expect(r.hello(1, 'a').refusal).toMatchObject({ code: 1008 })
+  })
+})
+
+describe('a replica', () => {
+  it('is complete when it has warmed up, and stays so', () => {
+    const r = replica({ warmupMs: 4_000 })
+    r.pass(3_500)
+    expect(r.state.isComplete).toBe(false)
+    r.pass(500)
+    expect(r.state.isComplete).toBe(true)
+    r.hello(1, 'a')
+    r.pass(500)
+    expect(r.state.isComplete).toBe(true)
+  })
+
+  it('waits for the state of a gateway that said hello meanwhile, but not for ever', () => {
+    const r = replica({ warmupMs: 4_000 })
+    r.hello(1, 'a')
+    for (let i = 0; i < 33; i++) {
+      r.pass(1_000)
+      r.beat(1, 0)
+      expect(r.state.isComplete).toBe(false)
+    }
+    r.pass(1_000)
+    expect(r.state.isComplete).toBe(true)
+  })
+})
+
+// --- whatever happens, it ends in the truth
+
+const GATEWAYS = 3
+const sids = ['s0', 's1', 's2', 's3', 's4']
+const roomIds = [lobby, attic]
+
+type Act =
+  | { do: 'join'; gateway: number; sid: number; room: number; generation: number }
+  | { do: 'leave'; gateway: number; sid: number }
+  | { do: 'diff'; gateway: number; isLost: boolean }
+  | { do: 'state'; gateway: number; parts: number; lost: number }
+  | { do: 'reconnect' | 'restart' | 'crash'; gateway: number; isCloseSeen: boolean }
+  | { do: 'close'; which: number }
+  | { do: 'pass'; ms: number; isBeating: boolean }
+
+const gateway = fc.nat(GATEWAYS - 1)
+const acts: fc.Arbitrary<Act[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('join' as const),
+        gateway,
+        sid: fc.nat(sids.length - 1),
+        room: fc.nat(roomIds.length - 1),
+        generation: fc.nat(3),
+      }),
+    },
+    fc.record({ do: fc.constant('leave' as const), gateway, sid: fc.nat(sids.length - 1) }),
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant('diff' as const), gateway, isLost: fc.boolean() }),
+    },
+    fc.record({
+      do: fc.constant('state' as const),
+      gateway,
+      parts: fc.integer({ min: 1, max: 3 }),
+      lost: fc.integer({ min: 0, max: 5 }),
+    }),
+    fc.record({
+      do: fc.constantFrom('reconnect' as const, 'restart' as const, 'crash' as const),
+      gateway,
+      isCloseSeen: fc.boolean(),
+    }),
+    fc.record({ do: fc.constant('close' as const), which: fc.nat(9) }),
+    fc.record({
+      do: fc.constant('pass' as const),
+      ms: fc.integer({ min: 1, max: 2 * LEASE_MS }),
+      isBeating: fc.boolean(),
+    }),
+  ),
+  { maxLength: 60 },
+)
+
+/** A gateway as a replica sees it: its members, what of them it has not told yet, its connection. */
+class Reporting {
+  readonly members = new Map<string, ReportedMember>()
+  readonly changed = new Set<string>()
+  n = 0
+  instance: string
+  link: number
+  isUp = true
+
+  constructor(instance: string, link: number) {
+    this.instance = instance
+    this.link = link
+  }
+}
+
+/** What a replica should know when it heard everything, computed without it. */
+function truth(gateways: readonly Reporting[]): Record<string, string[]> {
+  const best = new Map<string, ReportedMember & { instance: string }>()
+  for (const { members, instance, isUp } of gateways) {
+    if (!isUp) continue
+    for (const member of members.values()) {
+      const other = best.get(member.sid)
+      const rank = [member.generation, member.since, instance] as const
+      const isBetter =
+        other === undefined ||
+        rank[0] > other.generation ||
+        (rank[0] === other.generation && rank[1] > other.since) ||
+        (rank[0] === other.generation && rank[1] === other.since && rank[2] > other.instance)
+      if (isBetter) best.set(member.sid, { ...member, instance })
+    }
+  }
+  return Object.fromEntries(
+    roomIds.map((room) => [
+      room,
+      [...best.values()]
+        .filter((member) => member.room === room)
+        .map(({ sid, name, instance }) => `${sid} ${name} pod-${instance}`)
+        .sort(),
+    ]),
+  )
+}
+
+function found(state: PresenceState): Record<string, string[]> {
+  return Object.fromEntries(
+    roomIds.map((room) => [
+      room,
+      membersOf(state, room, { limit: 99 }).members.map(
+        ({ sid, name, gateway }) => `${sid} ${name} ${gateway}`,
+      ),
+    ]),
+  )
+}
+
+/** That the indexes agree with each other. */
+function checkIndexes(state: PresenceState): void {
+  const winners = [...state.roster.rooms.values()].flatMap(({ members }) => [...members.values()])
+  expect(winners).toHaveLength(state.roster.members)
+  expect(new Set(winners.map(({ sid }) => sid)).size).toBe(winners.length)
+  const occupied = [...state.roster.rooms.values()].filter(({ members }) => members.size > 0)
+  expect(occupied).toHaveLength(state.roster.occupied)
+  for (const room of state.roster.rooms.values()) {
+    expect(room.owners.size).toBeGreaterThan(0)
+    const names = new Set([...room.members.values()].map(({ name }) => name))
+    expect(new Set(room.users.keys())).toEqual(names)
+  }
+  for (const owner of state.gateways.values()) {
+    const claims = [...owner.claims.values()]
+    expect(owner.members).toBe(winners.filter((winner) => winner.owner === owner).length)
+    expect(owner.rooms).toBe(new Set(claims.map(({ room }) => room.id)).size)
+  }
+}
+
+describe('any interleaving of reports, losses, reconnects, restarts, crashes and expired leases', () => {
+  it('ends in the truth once everybody who lives has been heard', () => {
+    fc.assert(
+      fc.property(acts, (script) => {
+        const r = replica()
+        let lastLink = 0
+        let since = 0
+        const openLinks = new Set<number>()
+        const connect = (): number => {
+          openLinks.add(++lastLink)
+          return lastLink
+        }
+        const gateways = Array.from(
+          { length: GATEWAYS },
+          (_, i) => new Reporting(`g${i}`, connect()),
+        )
+        /** Frames over one connection until presence ends it. */
+        const say = (link: number, report: () => Effects): boolean => {
+          if (!openLinks.has(link)) return false
+          const { resend, refusal, superseded } = report()
+          if (superseded !== undefined) dead.add(superseded)
+          expect(refusal).toBe(undefined)
+          return resend
+        }
+        /** Connections that are gone on the gateway's side, whose end presence has still to see. */
+        const dead = new Set<number>()
+        const sendState = (g: Reporting, parts = 1, lost = -1): void => {
+          g.changed.clear()
+          g.n++
+          const all = [...g.members.values()]
+          for (let part = 0; part < parts; part++) {
+            const slice = all.filter((_, i) => i % parts === part)
+            if (part === lost) continue
+            say(g.link, () => r.part(g.link, g.n, part, part === parts - 1, ...slice))
+          }
+        }
+        const greet = (g: Reporting): void => {
+          say(g.link, () => r.hello(g.link, g.instance))
+          sendState(g)
+        }
+        const end = (link: number, isSeen: boolean): void => {
+          if (isSeen) {
+            dead.delete(link)
+            openLinks.delete(link)
+            r.closed(link)
+          } else {
+            dead.add(link)
+          }
+        }
+        const beat = (g: Reporting): void => {
+          if (g.isUp && say(g.link, () => r.beat(g.link, g.n))) sendState(g)
+        }
+        for (const g of gateways) greet(g)
+
+        let restarts = 0
+        for (const act of script) {
+          const g = 'gateway' in act ? gateways[act.gateway] : undefined
+          switch (act.do) {
+            case 'join': {
+              const sid = sids[act.sid] ?? ''
+              const room = roomIds[act.room] ?? lobby
+              const { generation } = act
+              g?.members.set(sid, memberOf(sid, { room, generation, since: ++since }))
+              g?.changed.add(sid)
+              break
+            }
+            case 'leave': {
+              const sid = sids[act.sid] ?? ''
+              g?.members.delete(sid)
+              g?.changed.add(sid)
+              break
+            }
+            case 'diff': {
+              if (g === undefined || !g.isUp) break
+              const joined = [...g.changed].flatMap((sid) => g.members.get(sid) ?? [])
+              const left = [...g.changed].filter((sid) => !g.members.has(sid))
+              g.changed.clear()
+              g.n++
+              if (!act.isLost && say(g.link, () => r.diff(g.link, g.n, joined, left))) sendState(g)
+              break
+            }
+            case 'state':
+              if (g?.isUp) sendState(g, act.parts, act.lost)
+              break
+            case 'reconnect':
+              if (g === undefined || !g.isUp) break
+              end(g.link, act.isCloseSeen)
+              g.link = connect()
+              g.n = 0
+              greet(g)
+              break
+            case 'restart':
+            case 'crash':
+              if (g === undefined || (act.do === 'crash' && !g.isUp)) break
+              if (g.isUp) end(g.link, act.isCloseSeen)
+              g.members.clear()
+              g.changed.clear()
+              g.isUp = act.do === 'restart'
+              if (!g.isUp) break
+              g.instance = `${g.instance.split('r')[0]}r${++restarts}`
+              g.link = connect()
+              g.n = 0
+              greet(g)
+              break
+            case 'close': {
+              const link = [...dead][act.which]
+              if (link !== undefined) end(link, true)
+              break
+            }
+            case 'pass':
+              for (let left = act.ms; left > 0; left -= 500) {
+                r.pass(Math.min(left, 500))
+                if (act.isBeating) gateways.forEach(beat)
+              }
+              break
+          }
+          checkIndexes(r.state)
+        }
+
+        // Every gateway tells the rest, leases of the dead run out, and who was asked answers.
+        for (const g of gateways) {
+          if (!g.isUp) continue
+          const joined = [...g.changed].flatMap((sid) => g.members.get(sid) ?? [])
+          const left = [...g.changed].filter((sid) => !g.members.has(sid))
+          g.n++
+          if (say(g.link, () => r.diff(g.link, g.n, joined, left))) sendState(g)
+        }
+        for (let ms = 0; ms < 3 * LEASE_MS; ms += 500) {
+          r.pass(500)
+          gateways.forEach(beat)
+        }
+        checkIndexes(r.state)
+        expect(found(r.state)).toEqual(truth(gateways))
+        expect(statsOf(r.state).gateways).toBe(gateways.filter(({ isUp }) => isUp).length)
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
