@@ -1,0 +1,76 @@
+import {
+  APPEND_CONTENT_TYPE,
+  APPEND_PATH,
+  AppendResponse,
+  encodeAppendRequest,
+  INTERNAL_TOKEN_HEADER,
+  type AppendBatch,
+  type AppendResult,
+} from '@roomcast/protocol'
+import { watchReplicas } from '@roomcast/runtime'
+import { Agent } from 'undici'
+
+/** How long a broker may take to answer, in milliseconds. After that the outcome is unknown and the batch goes to another. */
+const ANSWER_TIMEOUT_MS = 3_000
+const CONNECT_TIMEOUT_MS = 1_000
+
+/** Sends append requests to one broker at a time, and to the next one after a failure. */
+export interface BrokerClient {
+  /** Rejects when there is no answer, or one that is no result; whether anything was appended is then unknown. */
+  append(batches: readonly AppendBatch[]): Promise<readonly AppendResult[]>
+  close(): Promise<void>
+}
+
+export async function createBrokerClient(options: {
+  readonly urls: readonly string[]
+  readonly internalToken: string | undefined
+  /** Requests under way at a time to one broker. */
+  readonly concurrency: number
+}): Promise<BrokerClient> {
+  const brokers = await watchReplicas(options.urls)
+  const agent = new Agent({
+    connections: options.concurrency,
+    headersTimeout: ANSWER_TIMEOUT_MS,
+    bodyTimeout: ANSWER_TIMEOUT_MS,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+  })
+  const headers = {
+    'content-type': APPEND_CONTENT_TYPE,
+    ...(options.internalToken === undefined
+      ? {}
+      : { [INTERNAL_TOKEN_HEADER]: options.internalToken }),
+  }
+  let turn = Math.floor(Math.random() * 1_000)
+
+  return {
+    async append(batches) {
+      const list = brokers.list()
+      const origin = list[turn % Math.max(1, list.length)]
+      try {
+        if (origin === undefined) throw new Error('no broker is known')
+        const { statusCode, body } = await agent.request({
+          origin,
+          path: APPEND_PATH,
+          method: 'POST',
+          headers,
+          body: encodeAppendRequest(batches),
+        })
+        if (statusCode !== 200) {
+          throw new Error(`the broker answered ${statusCode}: ${(await body.text()).slice(0, 300)}`)
+        }
+        const { results } = AppendResponse.parse(await body.json())
+        if (results.length !== batches.length)
+          throw new Error('the broker answered for other batches')
+        return results
+      } catch (error) {
+        turn++
+        void brokers.refresh()
+        throw new Error('while appending through a broker', { cause: error })
+      }
+    },
+    async close() {
+      brokers.close()
+      await agent.close()
+    },
+  }
+}

@@ -1,0 +1,163 @@
+import {
+  CLIENT_EVENTS,
+  ClientError,
+  refusalOf,
+  ROOM_NAMESPACE_PREFIX,
+  roomOfNamespace,
+  type Refusal,
+} from '@roomcast/protocol'
+import { wasClosedByClient } from './engine.ts'
+import type { CloseReason } from './facts.ts'
+import type { Context } from './member/context.ts'
+import { history } from './member/history.ts'
+import { join } from './member/join.ts'
+import { depart, leave } from './member/leave.ts'
+import { newSession } from './member/member.ts'
+import { createSay, dropEarlySays } from './member/say.ts'
+import { destinationOf, type ChatNamespace, type ChatServer, type ChatSocket } from './sockets.ts'
+
+type Reply = (answer: object) => void
+
+/**
+ * Serves the chat's events on the main namespace and on every `/rooms/<id>`. The one place that decides how a request is answered:
+ * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
+ */
+export function serveChat(io: ChatServer, context: Context): void {
+  const { log } = context
+  const say = createSay(context)
+
+  const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
+    if (!(error instanceof ClientError)) log.error({ err: error, sid: socket.id }, 'request failed')
+    const refusal = refusalOf(error)
+    if (ack === undefined) tellRefusal(socket, refusal)
+    else if (refusal.retryAfterMs === undefined || !usesRetries(socket)) ack(refusal)
+  }
+
+  /** Runs a handler whose answer is awaited. */
+  const answer = (
+    socket: ChatSocket,
+    ack: Reply | undefined,
+    handle: () => object | Promise<object>,
+  ): void => {
+    void (async () => {
+      try {
+        const result = await handle()
+        ack?.(result)
+      } catch (error) {
+        refuse(socket, ack, error)
+      }
+    })()
+  }
+
+  // Shared by all sockets: Socket.IO calls listeners with the socket as `this`.
+  function onJoin(this: ChatSocket, ...args: unknown[]): void {
+    const { request, ack } = split(args)
+    answer(this, ack, () => join(context, this, request))
+  }
+  function onLeave(this: ChatSocket, ...args: unknown[]): void {
+    const { ack } = split(args)
+    answer(this, ack, () => leave(context, this))
+  }
+  function onHistory(this: ChatSocket, ...args: unknown[]): void {
+    const { request, ack } = split(args)
+    answer(this, ack, () => {
+      if (ack === undefined) throw new ClientError('invalid', 'history needs an acknowledgement')
+      return history(context, this, request)
+    })
+  }
+  function onSay(this: ChatSocket, ...args: unknown[]): void {
+    const { request, ack } = split(args)
+    try {
+      say(this, request, (result) => {
+        if (result instanceof ClientError) refuse(this, ack, result)
+        else ack?.(result)
+      })
+    } catch (error) {
+      refuse(this, ack, error)
+    }
+  }
+  function onAny(this: ChatSocket, event: string, ...args: unknown[]): void {
+    if (KNOWN_EVENTS.has(event)) return
+    const message = `no such event; there are ${CLIENT_EVENTS.join(', ')}`
+    refuse(this, split(args).ack, new ClientError('not_found', message))
+  }
+  function onDisconnect(this: ChatSocket, reason: string): void {
+    dropEarlySays(this.data)
+    const { member } = this.data
+    if (member === undefined) return
+    depart(context, member, isMeant(this, reason) ? 'meant' : 'broken')
+  }
+
+  const onConnection = (socket: ChatSocket): void => {
+    Object.assign(socket.data, newSession(destinationOf(socket)))
+    socket.onAny(onAny)
+    socket.on('join', onJoin)
+    socket.on('leave', onLeave)
+    socket.on('history', onHistory)
+    socket.on('say', onSay)
+    socket.on('disconnect', onDisconnect)
+  }
+
+  io.on('connection', onConnection)
+  roomNamespaces(io).on('connection', onConnection)
+}
+
+const KNOWN_EVENTS: ReadonlySet<string> = new Set(CLIENT_EVENTS)
+
+/** Namespaces that name a room. Any other is refused by Socket.IO with "Invalid namespace", which is final for clients. */
+function roomNamespaces(io: ChatServer): ChatNamespace {
+  return io.of(
+    (name: string, _auth: unknown, next: (error: Error | null, isAllowed: boolean) => void) => {
+      next(null, name.startsWith(ROOM_NAMESPACE_PREFIX) && roomOfNamespace(name).room !== undefined)
+    },
+  )
+}
+
+/** Takes an event's arguments apart: the request comes first, the acknowledgement, if any, last. */
+function split(args: readonly unknown[]): { request: unknown; ack: Reply | undefined } {
+  const last = args.at(-1)
+  const ack = typeof last === 'function' ? (last as Reply) : undefined
+  return { request: args[0] === last ? (ack === undefined ? args[0] : undefined) : args[0], ack }
+}
+
+function tellRefusal(socket: ChatSocket, { code, message, retryAfterMs }: Refusal): void {
+  const { destination } = socket.data
+  socket.emit('message', {
+    event: 'error',
+    room: destination.kind === 'room' ? destination.room : '',
+    data: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  })
+}
+
+/**
+ * Whether the client sends with Socket.IO's `retries`, which it says by `auth: {retries: true}`: any acknowledgement ends its
+ * attempts, so a refusal that may pass is left unanswered.
+ */
+function usesRetries(socket: ChatSocket): boolean {
+  return Boolean(socket.handshake.auth['retries'])
+}
+
+/** Whether a disconnect was the client's wish, as opposed to a connection that broke or was ended by us. */
+function isMeant(socket: ChatSocket, reason: string): boolean {
+  if (reason === 'client namespace disconnect') return true
+  return reason === 'transport close' && wasClosedByClient(socket)
+}
+
+/** Engine.IO's reasons for the end of a connection, as a closed set. */
+export function closeReasonOf(reason: string): CloseReason {
+  switch (reason) {
+    case 'client namespace disconnect':
+      return 'client'
+    case 'ping timeout':
+      return 'ping_timeout'
+    case 'parse error':
+      return 'bad_packet'
+    case 'forced close':
+    case 'forced server close':
+    case 'server shutting down':
+    case 'server namespace disconnect':
+      return 'server'
+    default:
+      return 'transport'
+  }
+}

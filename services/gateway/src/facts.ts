@@ -1,0 +1,105 @@
+import type { TransportName } from '@roomcast/protocol'
+import type { Telemetry } from '@roomcast/runtime'
+
+/** Why a connection ended, as a closed set. */
+export const CLOSE_REASONS = [
+  'client',
+  'transport',
+  'ping_timeout',
+  'slow',
+  'bad_packet',
+  'server',
+] as const
+export type CloseReason = (typeof CLOSE_REASONS)[number]
+
+/** What is true now, for the gauges. */
+export interface Levels {
+  readonly connections: Readonly<Record<TransportName, number>>
+  readonly members: number
+  readonly rooms: number
+  readonly outboxMessages: number
+}
+
+export type RepairReason = 'gap' | 'resumed' | 'behind'
+
+/** One function per fact that operators count. Hot ones add to plain numbers, which a scrape reads. */
+export interface Facts {
+  messageReceived(): void
+  delivered(members: number): void
+  /** Seconds from the append to the write towards the members. */
+  deliveryLatency(seconds: number): void
+  connectionClosed(reason: CloseReason): void
+  feedRepaired(reason: RepairReason): void
+  /** A feed found that entries before its next one are no longer in the log. */
+  entriesLost(): void
+}
+
+/** From a quarter of a millisecond to ten seconds. */
+const LATENCY_BUCKETS = [
+  0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+]
+
+export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
+  let received = 0
+  let deliveries = 0
+
+  meter
+    .createObservableGauge('roomcast_gateway_connections', {
+      description: 'Open connections, in a room or not, by transport.',
+    })
+    .addCallback((result) => {
+      for (const [transport, n] of Object.entries(levels().connections))
+        result.observe(n, { transport })
+    })
+  meter
+    .createObservableGauge('roomcast_gateway_members', { description: 'Sockets in rooms.' })
+    .addCallback((result) => result.observe(levels().members))
+  meter
+    .createObservableGauge('roomcast_gateway_rooms', {
+      description: 'Rooms with members on this gateway.',
+    })
+    .addCallback((result) => result.observe(levels().rooms))
+  meter
+    .createObservableGauge('roomcast_gateway_outbox_messages', {
+      description: 'Messages that wait for a broker, those under way included.',
+    })
+    .addCallback((result) => result.observe(levels().outboxMessages))
+  meter
+    .createObservableCounter('roomcast_gateway_messages_received', {
+      description: '`say`s that were accepted.',
+    })
+    .addCallback((result) => result.observe(received))
+  meter
+    .createObservableCounter('roomcast_gateway_deliveries', {
+      description: 'Logged messages written to a member, by the path that they took.',
+    })
+    .addCallback((result) => result.observe(deliveries, { path: 'engine' }))
+  const latency = meter.createHistogram('roomcast_gateway_delivery_latency_seconds', {
+    description: 'From the append to the log to the write towards the members of a room.',
+    advice: { explicitBucketBoundaries: LATENCY_BUCKETS },
+  })
+  const closed = meter.createCounter('roomcast_gateway_closed', {
+    description: 'Connections that ended, by reason.',
+  })
+  const gaps = meter.createCounter('roomcast_gateway_gaps', {
+    description:
+      'Times that a room was read from the log because its feed had a gap or was interrupted, by reason.',
+  })
+  const lost = meter.createCounter('roomcast_gateway_lost', {
+    description: 'Times that messages were no longer in the log when a feed came to read them.',
+  })
+  // A counter that was never touched is absent from a scrape; operators should see a zero.
+  for (const reason of CLOSE_REASONS) closed.add(0, { reason })
+  for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
+    gaps.add(0, { reason })
+  lost.add(0)
+
+  return {
+    messageReceived: () => received++,
+    delivered: (members) => (deliveries += members),
+    deliveryLatency: (seconds) => latency.record(seconds),
+    connectionClosed: (reason) => closed.add(1, { reason }),
+    feedRepaired: (reason) => gaps.add(1, { reason }),
+    entriesLost: () => lost.add(1),
+  }
+}

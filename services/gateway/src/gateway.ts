@@ -1,0 +1,225 @@
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createShardedAdapter } from '@socket.io/redis-adapter'
+import type { RedisClient, RoomLog } from '@roomcast/roomlog'
+import {
+  Closer,
+  listenFault,
+  serveHealth,
+  VERSION,
+  type Log,
+  type Service,
+  type Telemetry,
+} from '@roomcast/runtime'
+import { Server, type Namespace } from 'socket.io'
+import { Adapter } from 'socket.io-adapter'
+import { createBrokerClient } from './broker-client.ts'
+import { serveChat } from './chat.ts'
+import type { Config } from './config.ts'
+import { countConnections } from './connections.ts'
+import { createFacts } from './facts.ts'
+import { createFanout } from './fanout.ts'
+import type { Context, Quit } from './member/context.ts'
+import { announceQuit } from './member/leave.ts'
+import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
+import { createPages } from './pages.ts'
+import { createQuits } from './quits.ts'
+import { startReporter } from './reporter.ts'
+import { createRooms } from './rooms.ts'
+import type { ChatServer } from './sockets.ts'
+
+export interface GatewayDeps {
+  readonly log: Log
+  readonly telemetry: Telemetry
+  readonly roomLog: RoomLog
+  /** Two connections for cluster operations between gateways; without them each gateway answers for itself. */
+  readonly cluster?:
+    { readonly publisher: RedisClient; readonly subscriber: RedisClient } | undefined
+  readonly now: () => number
+}
+
+export interface Gateway extends Service {
+  readonly port: number
+  readonly metricsPort: number
+  /** Socket.IO's server, for cluster operations. */
+  readonly io: ChatServer
+}
+
+/**
+ * Starts a gateway and resolves when it listens; whether it is ready is told by `/readyz`. It starts as well while Redis, the brokers or
+ * presence are away, and is ready when they were all there once: later outages are a state, not an end.
+ */
+export async function startGateway(config: Config, deps: GatewayDeps): Promise<Gateway> {
+  const { log, telemetry, roomLog, now } = deps
+  const instance = randomBytes(8).toString('hex')
+  const closer = new Closer()
+  try {
+    const pages = await createPages()
+    closer.add(() => pages.close())
+    let isEnding = false
+
+    const io: ChatServer = new Server(pages.server, {
+      allowEIO3: config.allowEio3,
+      pingInterval: config.pingIntervalMs,
+      pingTimeout: config.pingTimeoutMs,
+      maxHttpBufferSize: config.maxPayloadBytes,
+      perMessageDeflate: false,
+      cleanupEmptyChildNamespaces: true,
+      adapter: chooseAdapter(config, deps),
+      ...(config.corsOrigins === undefined
+        ? {}
+        : { cors: { origin: config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins] } }),
+    })
+    io.engine.use(
+      (req: { _query?: Record<string, unknown> }, res: RefusableResponse, next: () => void) => {
+        // A refused handshake brings the client back by itself, here or elsewhere; sessions that exist go on to their end.
+        if (!isEnding || req._query?.['sid'] !== undefined) next()
+        else res.writeHead(503, { 'retry-after': '1', connection: 'close' }).end()
+      },
+    )
+
+    const facts = createFacts(telemetry, () => ({
+      connections: connections.byTransport,
+      members: rooms.members(),
+      rooms: rooms.count(),
+      outboxMessages: outbox.size(),
+    }))
+    const connections = countConnections(io.engine, facts, () =>
+      reporter.connections(connections.byTransport),
+    )
+    const fanout = createFanout({
+      slowClientBytes: config.slowClientBytes,
+      facts,
+      now,
+      onSlow: (socket) => {
+        facts.connectionClosed('slow')
+        log.info({ sid: socket.id }, 'slow connection was ended')
+      },
+    })
+    const brokers = await createBrokerClient({
+      urls: config.brokerUrls,
+      internalToken: config.internalToken,
+      concurrency: FLIGHTS_MAX,
+    })
+    closer.add(() => brokers.close())
+    const outbox = createOutbox({
+      instance,
+      maxMessages: config.outboxMaxMessages,
+      maxBytes: config.outboxMaxBytes,
+      append: (batches) => brokers.append(batches),
+      now,
+      log,
+    })
+    const rooms = createRooms({
+      roomLog,
+      fanout,
+      facts,
+      log,
+      onClosed: (room) => outbox.forget(room),
+    })
+    closer.add(() => rooms.close())
+
+    const port = await listenPages(pages, config)
+    const reporter = startReporter({
+      presenceUrls: config.presenceUrls,
+      internalToken: config.internalToken,
+      gateway: {
+        instance,
+        pod: config.pod,
+        address: config.advertiseAddress ?? `${config.advertiseHost}:${port}`,
+        version: VERSION,
+        startedAt: now(),
+      },
+      log,
+      now,
+      onGateways: () => undefined,
+      onCounts: (counts) => rooms.setCounts(counts),
+    })
+    closer.add(() => reporter.close())
+    closer.add(() => outbox.flush())
+
+    const quits = createQuits<Quit>(config.quitGraceMs, {
+      now,
+      announce: (quit) => announceQuit(context, quit),
+    })
+    closer.add(() => quits.flush())
+    let messageIds = 0
+    const context: Context = {
+      config,
+      rooms,
+      outbox,
+      quits,
+      reporter,
+      roomLog,
+      facts,
+      log,
+      now,
+      newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
+    }
+    serveChat(io, context)
+    closer.add(() => {
+      connections.closeAll()
+      io.engine.close()
+    })
+
+    let wasAvailable = false
+    const health = await serveHealth(
+      { host: config.host, port: config.metricsPort },
+      {
+        telemetry,
+        notReadyBecause: () => {
+          if (isEnding) return 'ending'
+          wasAvailable ||= roomLog.isAvailable()
+          if (!wasAvailable) return 'the room log was not reached yet'
+          return reporter.isKnown()
+            ? undefined
+            : 'presence has not told the others of this gateway yet'
+        },
+      },
+    )
+    // The metrics port outlives everything else, so that the end can be watched: it is the last step to run.
+    const close = async (): Promise<void> => {
+      isEnding = true
+      await closer.close()
+      await health.close()
+      await telemetry.close()
+    }
+    log.info({ port, metricsPort: health.port, instance, pod: config.pod }, 'gateway is listening')
+    let closing: Promise<void> | undefined
+    return { port, metricsPort: health.port, io, close: () => (closing ??= close()) }
+  } catch (error) {
+    // Why it did not start is what matters, not what that broke on the way out.
+    await closer.close().catch(() => undefined)
+    throw error
+  }
+}
+
+interface RefusableResponse {
+  writeHead(status: number, headers: Record<string, string>): { end(): void }
+}
+
+/** The sharded Redis adapter for cluster operations on the main namespace; rooms' namespaces keep to themselves. */
+function chooseAdapter({ redisKeyPrefix }: Config, { cluster }: GatewayDeps) {
+  if (cluster === undefined) return Adapter
+  const sharded = createShardedAdapter(cluster.publisher, cluster.subscriber, {
+    channelPrefix: `${redisKeyPrefix}:socket.io`,
+    // Two channels in all: messages do not go through this adapter, so it needs none for each room.
+    subscriptionMode: 'static',
+  }) as (namespace: Namespace) => Adapter
+  // Socket.IO calls it with `new`: it must be a function, not an arrow.
+  return function chooseByNamespace(namespace: Namespace): Adapter {
+    return namespace.name === '/' ? sharded(namespace) : new Adapter(namespace)
+  } as unknown as typeof Adapter
+}
+
+async function listenPages(
+  pages: Awaited<ReturnType<typeof createPages>>,
+  { host, port }: Config,
+): Promise<number> {
+  try {
+    await pages.listen({ host, port })
+  } catch (error) {
+    throw listenFault(error, host, port)
+  }
+  return (pages.server.address() as AddressInfo).port
+}

@@ -1,0 +1,32 @@
+import type { RoomId } from '@roomcast/protocol'
+import type { RoomLog } from '@roomcast/roomlog'
+import type { Log } from '@roomcast/runtime'
+import type { Config } from '../config.ts'
+import type { Facts } from '../facts.ts'
+import type { Outbox } from '../outbox.ts'
+import type { Quits } from '../quits.ts'
+import type { Reporter } from '../reporter.ts'
+import type { Rooms } from '../rooms.ts'
+
+/** What the handlers of client events use. */
+export interface Context {
+  readonly config: Config
+  readonly rooms: Rooms
+  readonly outbox: Outbox
+  readonly quits: Quits<Quit>
+  readonly reporter: Pick<Reporter, 'joined' | 'left'>
+  readonly roomLog: RoomLog
+  readonly facts: Facts
+  readonly log: Log
+  readonly now: () => number
+  /** An id for a message whose sender gave none. */
+  readonly newMessageId: () => string
+}
+
+/** A quit that is to be announced. */
+export interface Quit {
+  readonly room: RoomId
+  readonly name: string
+  /** False in a room that is too large for notices. */
+  readonly isAnnounced: boolean
+}

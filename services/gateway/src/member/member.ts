@@ -1,0 +1,47 @@
+import type { RoomId } from '@roomcast/protocol'
+import type { Bucket } from '../token-bucket.ts'
+import type { LocalRoom } from '../rooms.ts'
+import type { ChatSocket } from '../sockets.ts'
+
+/** A socket that joined a room. */
+export interface Member {
+  readonly socket: ChatSocket
+  readonly room: LocalRoom
+  readonly name: string
+  /** When it joined, in milliseconds since 1970. */
+  readonly since: number
+}
+
+/** What a socket may become a member of: the room it named when it connected, or what was wrong with the name. */
+export type Destination =
+  | { readonly kind: 'room'; readonly room: RoomId }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bad'; readonly message: string }
+
+/** What the gateway keeps for each socket. */
+export interface Session {
+  readonly destination: Destination
+  member: Member | undefined
+  /** A join that is under way: its name, so that a second one is told apart. */
+  joining: string | undefined
+  /** `say`s that came before the `join` was through. */
+  early: EarlySays | undefined
+  sayBucket: Bucket | undefined
+  historyBucket: Bucket | undefined
+}
+
+export interface EarlySays {
+  readonly calls: (() => void)[]
+  readonly timer: NodeJS.Timeout
+}
+
+export function newSession(destination: Destination): Session {
+  return {
+    destination,
+    member: undefined,
+    joining: undefined,
+    early: undefined,
+    sayBucket: undefined,
+    historyBucket: undefined,
+  }
+}

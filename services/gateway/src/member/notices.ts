@@ -1,0 +1,33 @@
+import { ClientError, encodeMessage, type RoomId } from '@roomcast/protocol'
+import type { Context } from './context.ts'
+import type { LocalRoom } from '../rooms.ts'
+
+/** Whether joins and quits of this room are announced: they cost the square of its members. */
+export function isAnnounced({ config, rooms }: Context, room: LocalRoom): boolean {
+  return rooms.online(room) < config.noticeMaxMembers
+}
+
+/** Announces a join or a quit to the room, unless the room is too large for it. */
+export function announce(
+  context: Context,
+  event: 'join' | 'broadcast_quit',
+  room: LocalRoom,
+  username: string,
+): void {
+  if (isAnnounced(context, room)) send(context, event, room.id, username)
+}
+
+/** Puts a notice into the room's log. One that finds no place is left out: nobody waits for it, and messages come first. */
+export function send(
+  { outbox, log, now }: Context,
+  event: 'join' | 'broadcast_quit',
+  room: RoomId,
+  username: string,
+): void {
+  try {
+    outbox.add(room, { payload: encodeMessage({ event, room, data: { username }, ts: now() }) })
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error
+    log.debug({ room, event, code: error.code }, 'notice was left out')
+  }
+}

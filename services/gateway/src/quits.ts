@@ -1,0 +1,47 @@
+/** Things that happen a fixed time after they were put in, unless they are all hastened. One timer serves them all. */
+export interface Quits<T> {
+  /** Announces `quit` when the grace is over. */
+  add(quit: T): void
+  /** Announces all that wait, now. */
+  flush(): void
+  size(): number
+}
+
+/** Holds back the quits of broken connections for `graceMs`: all wait equally long, so the first in is the first out. */
+export function createQuits<T>(
+  graceMs: number,
+  { now, announce }: { now: () => number; announce: (quit: T) => void },
+): Quits<T> {
+  const waiting: { readonly quit: T; readonly at: number }[] = []
+  let timer: NodeJS.Timeout | undefined
+
+  const run = (): void => {
+    timer = undefined
+    const due = waiting.findIndex(({ at }) => at > now())
+    for (const { quit } of waiting.splice(0, due === -1 ? waiting.length : due)) announce(quit)
+    arm()
+  }
+  const arm = (): void => {
+    const first = waiting[0]
+    if (first === undefined || timer !== undefined) return
+    timer = setTimeout(run, Math.max(0, first.at - now()))
+    timer.unref()
+  }
+
+  return {
+    add(quit) {
+      if (graceMs === 0) {
+        announce(quit)
+        return
+      }
+      waiting.push({ quit, at: now() + graceMs })
+      arm()
+    },
+    flush() {
+      clearTimeout(timer)
+      timer = undefined
+      for (const { quit } of waiting.splice(0)) announce(quit)
+    },
+    size: () => waiting.length,
+  }
+}

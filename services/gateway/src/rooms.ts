@@ -1,0 +1,165 @@
+import { ClientError, type RoomId } from '@roomcast/protocol'
+import { LogUnavailable, RoomFeed, type RoomLog, type Run } from '@roomcast/roomlog'
+import type { Log } from '@roomcast/runtime'
+import type { Facts } from './facts.ts'
+import { countMessage, type Fanout } from './fanout.ts'
+import type { Member } from './member/member.ts'
+
+/** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
+const COMPARE_INTERVAL_MS = 10_000
+
+/** A room that has members on this gateway. */
+export interface LocalRoom {
+  readonly id: RoomId
+  /** Follows the room's log; its cursor is where a new member's live messages begin. */
+  readonly feed: RoomFeed
+  /** Members by namespace. */
+  readonly audience: Map<string, Set<Member>>
+  size: number
+  /** Members in the whole cluster as presence last told, 0 before. */
+  clusterCount: number
+}
+
+/** The rooms with members here: each is followed while it has one. */
+export interface Rooms {
+  /**
+   * Makes a member once the room is followed: `admit` is called with the room, and returns the member or undefined if it is too late.
+   * Throws `ClientError` `unavailable` when the log is away.
+   */
+  enter(id: RoomId, admit: (room: LocalRoom) => Member | undefined): Promise<Member | undefined>
+  leave(member: Member): void
+  get(id: RoomId): LocalRoom | undefined
+  /** How many members the room has, as far as is known here. */
+  online(room: LocalRoom): number
+  /** Takes over counts from presence and tells the members. */
+  setCounts(counts: readonly (readonly [RoomId, number])[]): void
+  members(): number
+  count(): number
+  close(): void
+}
+
+interface Opening {
+  readonly opened: Promise<LocalRoom>
+  /** Entries under way and members: the room closes when both are 0. */
+  holders: number
+}
+
+export function createRooms(options: {
+  readonly roomLog: RoomLog
+  readonly fanout: Fanout
+  readonly facts: Facts
+  readonly log: Log
+  /** The last member left: nothing more will come from here. */
+  readonly onClosed: (room: RoomId) => void
+}): Rooms {
+  const { roomLog, fanout, facts, log, onClosed } = options
+  const openings = new Map<RoomId, Opening>()
+  const rooms = new Map<RoomId, LocalRoom>()
+  let memberCount = 0
+
+  const open = async (id: RoomId): Promise<LocalRoom> => {
+    const audience = new Map<string, Set<Member>>()
+    const feed = await RoomFeed.open(roomLog, id, {
+      onRun: (run: Run) => fanout.deliver(audience, run),
+      onRepair: (reason) => facts.feedRepaired(reason),
+      onLost: () => {
+        facts.entriesLost()
+        log.warn({ room: id }, 'messages were gone from the log before they were delivered')
+      },
+    })
+    const room: LocalRoom = { id, feed, audience, size: 0, clusterCount: 0 }
+    rooms.set(id, room)
+    return room
+  }
+
+  const hold = (id: RoomId): Opening => {
+    const opening = openings.get(id) ?? { opened: open(id), holders: 0 }
+    openings.set(id, opening)
+    opening.holders++
+    return opening
+  }
+
+  const release = (id: RoomId): void => {
+    const opening = openings.get(id)
+    if (opening === undefined || --opening.holders > 0) return
+    openings.delete(id)
+    rooms.get(id)?.feed.close()
+    rooms.delete(id)
+    onClosed(id)
+  }
+
+  const compare = setInterval(() => {
+    const open = [...rooms.values()]
+    roomLog.heads(open.map(({ id }) => id)).then(
+      (heads) => {
+        for (const [i, { feed }] of open.entries()) {
+          const head = heads[i]
+          if (head !== undefined) feed.compare(head)
+        }
+      },
+      // The log is away, which is reported where it is noticed; the feeds catch up by themselves.
+      () => undefined,
+    )
+  }, COMPARE_INTERVAL_MS)
+  compare.unref()
+
+  return {
+    async enter(id, admit) {
+      const opening = hold(id)
+      let room: LocalRoom
+      try {
+        room = await opening.opened
+      } catch (error) {
+        // The next one to come tries anew; whoever waited for this attempt holds nothing.
+        if (openings.get(id) === opening) openings.delete(id)
+        if (error instanceof LogUnavailable) {
+          throw new ClientError('unavailable', 'the room can not be opened right now', {
+            cause: error,
+          })
+        }
+        throw error
+      }
+      const member = admit(room)
+      if (member === undefined) {
+        release(id)
+        return undefined
+      }
+      const namespace = member.socket.nsp.name
+      const set = room.audience.get(namespace) ?? new Set()
+      room.audience.set(namespace, set.add(member))
+      room.size++
+      memberCount++
+      return member
+    },
+
+    leave(member) {
+      const { room, socket } = member
+      const set = room.audience.get(socket.nsp.name)
+      if (set === undefined || !set.delete(member)) return
+      if (set.size === 0) room.audience.delete(socket.nsp.name)
+      room.size--
+      memberCount--
+      release(room.id)
+    },
+
+    get: (id) => rooms.get(id),
+    online: (room) => Math.max(room.clusterCount, room.size),
+
+    setCounts(counts) {
+      for (const [id, online] of counts) {
+        const room = rooms.get(id)
+        if (room === undefined || room.clusterCount === online) continue
+        room.clusterCount = online
+        fanout.tell(room.audience, countMessage(id, online))
+      }
+    },
+
+    members: () => memberCount,
+    count: () => rooms.size,
+
+    close() {
+      clearInterval(compare)
+      for (const { feed } of rooms.values()) feed.close()
+    },
+  }
+}
