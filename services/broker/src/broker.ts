@@ -3,6 +3,7 @@ import { ClientError } from '@roomcast/protocol'
 import { LogUnavailable, type RoomLog } from '@roomcast/roomlog'
 import {
   Closer,
+  latch,
   listenFault,
   serveHealth,
   type Log,
@@ -52,9 +53,11 @@ export async function startBroker(
     isClosing = true
     return closer.close()
   }
+  const wasAvailable = latch(() => roomLog.isAvailable())
+  closer.add(() => wasAvailable.close())
   const notReadyBecause = (): string | undefined => {
     if (isClosing) return 'ending'
-    return roomLog.isAvailable() ? undefined : 'the room log is away'
+    return wasAvailable.isSet() ? undefined : 'the room log was not reached yet'
   }
 
   const { host, metricsPort, apiKeys, internalToken, textMaxBytes } = config

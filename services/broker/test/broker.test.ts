@@ -59,15 +59,18 @@ describe('a broker', () => {
     expect(started.logged()).toContain('a secret of the log')
   })
 
-  it('is ready while the log is there', async () => {
-    let isAvailable = true
+  it('is ready once the log was there, and stays so: an outage of Redis is every replica’s', async () => {
+    let isAvailable = false
     const roomLog: RoomLog = { ...createMemoryLog(), isAvailable: () => isAvailable }
     await using started = await startTestBroker({}, { roomLog })
+    const before = await started.ready()
+    expect([before.status, await before.text()]).toEqual([
+      503,
+      'the room log was not reached yet\n',
+    ])
+    isAvailable = true
     expect((await started.ready()).status).toBe(200)
     isAvailable = false
-    const away = await started.ready()
-    expect([away.status, await away.text()]).toEqual([503, 'the room log is away\n'])
-    isAvailable = true
     expect((await started.ready()).status).toBe(200)
   })
 

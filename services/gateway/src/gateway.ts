@@ -4,6 +4,7 @@ import { createShardedAdapter } from '@socket.io/redis-adapter'
 import type { RedisClient, RoomLog } from '@roomcast/roomlog'
 import {
   Closer,
+  latch,
   listenFault,
   serveHealth,
   VERSION,
@@ -66,9 +67,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       perMessageDeflate: false,
       cleanupEmptyChildNamespaces: true,
       adapter: chooseAdapter(config, deps),
-      ...(config.corsOrigins === undefined
-        ? {}
-        : { cors: { origin: config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins] } }),
+      ...corsOf(config),
     })
     io.engine.use(
       (req: { _query?: Record<string, unknown> }, res: RefusableResponse, next: () => void) => {
@@ -162,15 +161,15 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       io.engine.close()
     })
 
-    let wasAvailable = false
+    const wasAvailable = latch(() => roomLog.isAvailable())
+    closer.add(() => wasAvailable.close())
     const health = await serveHealth(
       { host: config.host, port: config.metricsPort },
       {
         telemetry,
         notReadyBecause: () => {
           if (isEnding) return 'ending'
-          wasAvailable ||= roomLog.isAvailable()
-          if (!wasAvailable) return 'the room log was not reached yet'
+          if (!wasAvailable.isSet()) return 'the room log was not reached yet'
           return reporter.isKnown()
             ? undefined
             : 'presence has not told the others of this gateway yet'
@@ -180,6 +179,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     // The metrics port outlives everything else, so that the end can be watched: it is the last step to run.
     const close = async (): Promise<void> => {
       isEnding = true
+      reporter.setDraining(true)
       await closer.close()
       await health.close()
       await telemetry.close()
@@ -192,6 +192,15 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     await closer.close().catch(() => undefined)
     throw error
   }
+}
+
+/**
+ * Credentials are allowed, since v2 clients always send them and a cookie may pin a client to its gateway; they prove nothing here.
+ * `*` then has to be each caller's own origin: browsers refuse the star together with credentials.
+ */
+function corsOf({ corsOrigins }: Config) {
+  if (corsOrigins === undefined) return {}
+  return { cors: { origin: corsOrigins.includes('*') || [...corsOrigins], credentials: true } }
 }
 
 interface RefusableResponse {

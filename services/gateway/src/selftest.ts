@@ -27,6 +27,9 @@ const settings = {
     .describe(
       'Where clients come in: a Service, an Ingress. A host that does not resolve is passed over.',
     ),
+  STICKY_URLS: urls(['http', 'https'])
+    .optional()
+    .describe('Those that keep a client at its gateway: tried over long polling as well.'),
   BROKER_URL: urls(['http', 'https']),
   PRESENCE_URL: urls(['http', 'https']),
   API_KEYS: list('key', /^\S+$/, 'must be keys').optional(),
@@ -48,7 +51,8 @@ class Failure extends Error {
   override readonly name = 'Failure'
 }
 
-type Transport = 'polling' | 'websocket'
+const TRANSPORTS = ['polling', 'websocket'] as const
+type Transport = (typeof TRANSPORTS)[number]
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -120,15 +124,19 @@ async function run(): Promise<void> {
     for (const client of [alice, bob]) await hears(client, 'from the API', offset)
     say('ok: what the API publishes reaches both')
 
-    for (const url of env.PUBLIC_URLS ?? []) {
+    const entrances = [
+      ...(env.PUBLIC_URLS ?? []).map((url) => [url, 'websocket'] as const),
+      ...(env.STICKY_URLS ?? []).flatMap((url) => TRANSPORTS.map((by) => [url, by] as const)),
+    ]
+    for (const [url, transport] of entrances) {
       if (!(await resolves(url))) {
         say(`passed over: ${url}, whose host does not resolve here`)
         continue
       }
-      const carol = await join('carol', url, ['websocket'])
-      await speak(carol, [carol, alice, bob], `through ${url}`)
+      const carol = await join('carol', url, [transport])
+      await speak(carol, [carol, alice, bob], `through ${url} by ${transport}`)
       carol.socket.disconnect()
-      say(`ok: ${url} leads to the same rooms`)
+      say(`ok: ${url} leads to the same rooms by ${transport}`)
     }
   } finally {
     for (const { socket } of clients) socket.disconnect()

@@ -3,6 +3,26 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { Telemetry } from './telemetry.ts'
 
+/** How often a latch looks at its condition, in milliseconds. */
+const LATCH_INTERVAL_MS = 100
+
+/** Whether something was ever so: an outage that comes later does not make a service unready, since another replica has it as well. */
+export interface Latch {
+  isSet(): boolean
+  close(): void
+}
+
+/** Looks at the condition until it holds for the first time. */
+export function latch(condition: () => boolean): Latch {
+  let isSet = condition()
+  const timer = setInterval(() => {
+    isSet ||= condition()
+    if (isSet) clearInterval(timer)
+  }, LATCH_INTERVAL_MS)
+  timer.unref()
+  return { isSet: () => (isSet ||= condition()), close: () => clearInterval(timer) }
+}
+
 export interface Health {
   readonly port: number
   close(): Promise<void>

@@ -2,7 +2,25 @@ import { pino, type Logger } from 'pino'
 
 export type Log = Logger
 
-/** Logs JSON lines to standard output, or readable ones where `pretty` names a destination. Never logs credentials. */
+/**
+ * An error as it is logged: what pino's own serializer tells, without the command that an error of ioredis carries. Its arguments are
+ * people's messages, or the password that was refused.
+ */
+function serializeError(error: unknown): unknown {
+  const told: unknown = pino.stdSerializers.errWithCause(error as Error)
+  strip(told)
+  return told
+}
+
+function strip(told: unknown): void {
+  if (typeof told !== 'object' || told === null) return
+  if ('command' in told) delete told.command
+  if ('cause' in told) strip(told.cause)
+  if ('aggregateErrors' in told && Array.isArray(told.aggregateErrors))
+    told.aggregateErrors.forEach(strip)
+}
+
+/** Logs JSON lines to standard output, or to a destination. Never logs credentials. */
 export function createLog(
   service: string,
   level: string,
@@ -14,6 +32,7 @@ export function createLog(
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError },
       redact: [
         '*.authorization',
         '*.cookie',

@@ -1,0 +1,98 @@
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Server } from 'socket.io'
+import { io as connect, type Socket } from 'socket.io-client'
+import {
+  sharePacket,
+  terminate,
+  unsentBytes,
+  wasClosedByClient,
+  writePacket,
+} from '../src/engine.ts'
+import type { ChatServer, ChatSocket } from '../src/sockets.ts'
+
+let io: ChatServer
+let url: string
+beforeAll(async () => {
+  const http = createServer()
+  io = new Server(http, { perMessageDeflate: false })
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+})
+afterAll(async () => {
+  await io.close()
+})
+
+async function pair(transport: string): Promise<{ server: ChatSocket; client: Socket }> {
+  const connected = once(io, 'connection') as Promise<[ChatSocket]>
+  const client = connect(url, { transports: [transport], forceNew: true, reconnection: false })
+  const [server] = await connected
+  return { server, client }
+}
+
+// What this gateway uses of Engine.IO and ws beyond their documented interfaces: when an update changes it, these fail.
+describe.each(['websocket', 'polling'])('over %s', (transport) => {
+  it('a shared packet arrives as an event, in order with what Socket.IO sends itself', async () => {
+    const { server, client } = await pair(transport)
+    const got: unknown[] = []
+    client.on('message', (...args: unknown[]) => got.push(args))
+    const end = new Promise((resolve) => {
+      client.once('error', resolve)
+    })
+    const joined = { event: 'count', room: 'r', data: { online: 1 } } as const
+    for (let i = 0; i < 50; i++) {
+      server.emit('message', joined, `${i}`)
+      writePacket(server, sharePacket(`2["message",{"text":"漢字 ${i}"},"e:${i}"]`))
+    }
+    ;(server as unknown as { emit(event: string): void }).emit('error')
+    await end
+    expect(got).toEqual(
+      Array.from({ length: 50 }, (_, i) => [
+        [joined, `${i}`],
+        [{ text: `漢字 ${i}` }, `e:${i}`],
+      ]).flat(),
+    )
+    client.disconnect()
+  })
+
+  it('unsent bytes of a reader that stands still grow, and terminating frees its connection', async () => {
+    const { server, client } = await pair(transport)
+    const ended = once(server, 'disconnect')
+    const packet = sharePacket(`2["message",{"text":"${'x'.repeat(100_000)}"}]`)
+    expect(unsentBytes(server)).toBeLessThan(1_000)
+    // More than what the kernel takes at once, in one turn of the event loop: nobody can read meanwhile.
+    for (let i = 0; i < 200; i++) writePacket(server, packet)
+    expect(unsentBytes(server)).toBeGreaterThan(1_000_000)
+    terminate(server)
+    await ended
+    client.disconnect()
+  })
+})
+
+it.each([
+  [1000, true],
+  [1001, true],
+  [4000, false],
+])('a websocket closed with code %i was closed on purpose: %s', async (code, isMeant) => {
+  const { server, client } = await pair('websocket')
+  const ended = once(server, 'disconnect')
+  const { ws } = client.io.engine.transport as unknown as { ws: { close(code: number): void } }
+  ws.close(code === 1001 ? 1000 : code)
+  await ended
+  expect(wasClosedByClient(server)).toBe(isMeant)
+})
+
+it('a websocket that was cut was not closed on purpose', async () => {
+  const { server, client } = await pair('websocket')
+  const ended = once(server, 'disconnect')
+  const { ws } = client.io.engine.transport as unknown as {
+    ws: { terminate?(): void; _socket?: { destroy(): void } }
+  }
+  if (ws.terminate === undefined) throw new Error('the client has no raw websocket to cut')
+  ws.terminate()
+  await ended
+  expect(wasClosedByClient(server)).toBe(false)
+})

@@ -1,0 +1,141 @@
+import { fileURLToPath } from 'node:url'
+import { freePort, startRedis, type TestRedis } from './redis.ts'
+import { startProcess, until, type TestProcess } from './processes.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface TestService extends TestProcess {
+  readonly url: string
+  readonly metricsUrl: string
+}
+
+export interface Deployment extends AsyncDisposable {
+  readonly redis: TestRedis
+  readonly gateways: readonly TestService[]
+  readonly brokers: readonly TestService[]
+  readonly presences: readonly TestService[]
+  /** Starts one more gateway, as a scale-up would. */
+  addGateway(env?: Record<string, string>): Promise<TestService>
+}
+
+interface DeploymentOptions {
+  readonly gateways?: number
+  readonly brokers?: number
+  readonly presences?: number
+  /** Environment of every service beyond its addresses. */
+  readonly env?: Record<string, string>
+  /** An existing Redis URL instead of a Redis of its own. */
+  readonly redisUrl?: string
+}
+
+/** Roomcast as it runs in production: a process for each replica, on a real Redis. Resolves when every replica is ready. */
+export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
+  const { gateways = 2, brokers = 1, presences = 1, env = {} } = options
+  const stack = new AsyncDisposableStack()
+  try {
+    const redis = stack.use(await startRedis())
+    const ports = await Promise.all(Array.from({ length: brokers + presences }, freePort))
+    const url = (port: number): string => `http://127.0.0.1:${port}`
+    const urls = {
+      broker: ports.slice(0, brokers).map(url),
+      presence: ports.slice(brokers).map(url),
+    }
+    const common = {
+      REDIS_URL: options.redisUrl ?? redis.url,
+      BROKER_URL: urls.broker.join(','),
+      PRESENCE_URL: urls.presence.join(','),
+      HOST: '127.0.0.1',
+      LOG_LEVEL: 'info',
+      WARMUP_MS: '0',
+      ...env,
+    }
+    const start = async (
+      name: string,
+      port: number,
+      extra: Record<string, string> = {},
+    ): Promise<TestService> => {
+      const metricsPort = await freePort()
+      const service = stack.use(
+        startProcess(
+          process.execPath,
+          [
+            '--conditions=source',
+            '--disable-warning=ExperimentalWarning',
+            `services/${name}/src/main.ts`,
+          ],
+          {
+            cwd: ROOT,
+            env: {
+              ...inherited(),
+              ...common,
+              ...extra,
+              PORT: String(port),
+              METRICS_PORT: String(metricsPort),
+            },
+          },
+        ),
+      )
+      return { ...service, url: url(port), metricsUrl: url(metricsPort) }
+    }
+    const [brokerServices, presenceServices] = await Promise.all([
+      Promise.all(ports.slice(0, brokers).map((port) => start('broker', port))),
+      Promise.all(ports.slice(brokers).map((port) => start('presence', port))),
+    ])
+    const gatewayServices: TestService[] = []
+    let named = 0
+    const addGateway = async (extra: Record<string, string> = {}): Promise<TestService> => {
+      const i = named++
+      const name = { POD_NAME: `gateway-${i + 1}` }
+      const gateway = await start('gateway', await freePort(), { ...name, ...extra })
+      // In the order of their names, whichever starts first.
+      gatewayServices[i] = gateway
+      await isReady(gateway)
+      return gateway
+    }
+    await Promise.all(Array.from({ length: gateways }, () => addGateway()))
+    await Promise.all([...brokerServices, ...presenceServices].map(isReady))
+    return {
+      redis,
+      gateways: gatewayServices,
+      brokers: brokerServices,
+      presences: presenceServices,
+      addGateway,
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    }
+  } catch (error) {
+    await stack.disposeAsync()
+    throw error
+  }
+}
+
+/** What a service process needs of this one's environment, and nothing that would configure it. */
+function inherited(): Record<string, string> {
+  return { PATH: process.env['PATH'] ?? '' }
+}
+
+/** Resolves when `/readyz` answers 200. */
+export async function isReady(service: TestService): Promise<void> {
+  await until(`a ready service at ${service.url}`, async () => {
+    if (service.child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
+    return (await statusOf(`${service.metricsUrl}/readyz`)) === 200
+  })
+}
+
+/** The status of a GET, or undefined while nobody answers. */
+export async function statusOf(url: string): Promise<number | undefined> {
+  try {
+    const response = await fetch(url)
+    await response.arrayBuffer()
+    return response.status
+  } catch {
+    // Nobody listens yet, or not any more.
+    return undefined
+  }
+}
+
+/** The body of a GET that must succeed. */
+export async function getJson<T>(url: string, headers: Record<string, string> = {}): Promise<T> {
+  const response = await fetch(url, { headers })
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
+  return (await response.json()) as T
+}
