@@ -14,7 +14,14 @@ import { join } from './member/join.ts'
 import { depart, leave } from './member/leave.ts'
 import { newSession } from './member/member.ts'
 import { createSay, dropEarlySays } from './member/say.ts'
-import { destinationOf, type ChatNamespace, type ChatServer, type ChatSocket } from './sockets.ts'
+import {
+  destinationOf,
+  type ChatNamespace,
+  type ChatServer,
+  type ChatSocket,
+  openSession,
+  sessionOf,
+} from './sockets.ts'
 
 type Reply = (answer: object) => void
 
@@ -82,14 +89,15 @@ export function serveChat(io: ChatServer, context: Context): void {
     refuse(this, split(args).ack, new ClientError('not_found', message))
   }
   function onDisconnect(this: ChatSocket, reason: string): void {
-    dropEarlySays(this.data)
-    const { member } = this.data
+    const session = sessionOf(this)
+    dropEarlySays(session)
+    const { member } = session
     if (member === undefined) return
     depart(context, member, isMeant(this, reason) ? 'meant' : 'broken')
   }
 
   const onConnection = (socket: ChatSocket): void => {
-    Object.assign(socket.data, newSession(destinationOf(socket)))
+    openSession(socket, newSession(destinationOf(socket)))
     socket.onAny(onAny)
     socket.on('join', onJoin)
     socket.on('leave', onLeave)
@@ -121,7 +129,7 @@ function split(args: readonly unknown[]): { request: unknown; ack: Reply | undef
 }
 
 function tellRefusal(socket: ChatSocket, { code, message, retryAfterMs }: Refusal): void {
-  const { destination } = socket.data
+  const { destination } = sessionOf(socket)
   socket.emit('message', {
     event: 'error',
     room: destination.kind === 'room' ? destination.room : '',

@@ -8,9 +8,33 @@ import {
 import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io'
 import type { Destination, Session } from './member/member.ts'
 
-export type ChatServer = Server<ClientToServer, ServerToClient, DefaultEventsMap, Session>
-export type ChatNamespace = Namespace<ClientToServer, ServerToClient, DefaultEventsMap, Session>
-export type ChatSocket = Socket<ClientToServer, ServerToClient, DefaultEventsMap, Session>
+/** What cluster operations tell of a socket (`fetchSockets`): it goes over the network, so it is plain and small. */
+export interface SocketData {
+  /** The member's name, while the socket is one. */
+  username?: string
+}
+
+export type ChatServer = Server<ClientToServer, ServerToClient, DefaultEventsMap, SocketData>
+export type ChatNamespace = Namespace<ClientToServer, ServerToClient, DefaultEventsMap, SocketData>
+export type ChatSocket = Socket<ClientToServer, ServerToClient, DefaultEventsMap, SocketData>
+
+/** Where a socket's session is: on the socket, because each of its messages asks for it, and out of sight of what serialises sockets. */
+const SESSION = Symbol('session')
+
+interface WithSession {
+  [SESSION]?: Session
+}
+
+export function openSession(socket: ChatSocket, session: Session): void {
+  ;(socket as WithSession)[SESSION] = session
+}
+
+/** What the gateway keeps for a socket that is connected. */
+export function sessionOf(socket: ChatSocket): Session {
+  const session = (socket as WithSession)[SESSION]
+  if (session === undefined) throw new Error('a socket without a session')
+  return session
+}
 
 /** The room that a socket named: by its namespace, or in the main namespace by `?roomid=`. */
 export function destinationOf(socket: ChatSocket): Destination {

@@ -150,7 +150,8 @@ describe('what a gateway reports', () => {
   it('waits for a replica that does not read, in bounded memory, and goes to the others', async () => {
     await using slow = await Peer.open('slow')
     await using quick = await Peer.open('quick')
-    await using scene = new Scene()
+    // In real time: one that is silent for five beats is taken for dead.
+    await using scene = new Scene({ speed: 1 })
     const a = scene.gateway('a', [slow.url, quick.url])
     await until('both states', () => [slow, quick].every((peer) => peer.of('state').length === 1))
     slow.pause()

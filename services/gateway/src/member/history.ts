@@ -9,7 +9,7 @@ import {
 } from '@roomcast/roomlog'
 import type { Context } from './context.ts'
 import { memberOf, parseRequest } from './request.ts'
-import type { ChatSocket } from '../sockets.ts'
+import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
 
 /** Pages that one socket may read: each costs the log a request. */
@@ -26,7 +26,7 @@ export async function history(
 ): Promise<HistoryPage> {
   const { room } = memberOf(socket)
   const { before, after, limit } = parseRequest(History, request ?? {})
-  const bucket = (socket.data.historyBucket ??= fullBucket(HISTORY_RATE, now()))
+  const bucket = (sessionOf(socket).historyBucket ??= fullBucket(HISTORY_RATE, now()))
   const retryAfterMs = take(bucket, HISTORY_RATE, now())
   if (retryAfterMs > 0) {
     throw new ClientError('rate_limited', 'too many history requests in a short time', {

@@ -4,7 +4,7 @@ import type { Context } from './context.ts'
 import type { Member } from './member.ts'
 import { parseRequest, roomOf } from './request.ts'
 import { releaseEarlySays } from './say.ts'
-import type { ChatSocket } from '../sockets.ts'
+import { sessionOf, type ChatSocket } from '../sockets.ts'
 
 /**
  * `join {username}`: makes the socket a member of the room it named. The same again is answered the same; under another name it is
@@ -17,7 +17,7 @@ export async function join(
 ): Promise<Joined> {
   const room = roomOf(socket)
   const { username } = parseRequest(Join, request)
-  const session = socket.data
+  const session = sessionOf(socket)
   const present = session.member?.name ?? session.joining
   if (present !== undefined && present !== username) {
     throw new ClientError('already_joined', `this connection has already joined as another name`)
@@ -47,7 +47,8 @@ async function enter(
   return rooms.enter(id, (room) => {
     if (!socket.connected) return undefined
     const member: Member = { socket, room, name, since: now() }
-    socket.data.member = member
+    sessionOf(socket).member = member
+    socket.data.username = name
     // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.
     void socket.join(id)
     reporter.joined({ sid: socket.id, room: id, name, since: member.since, generation: 1 })

@@ -3,7 +3,7 @@ import type { Context, Quit } from './context.ts'
 import type { Member } from './member.ts'
 import { isAnnounced, send } from './notices.ts'
 import { memberOf } from './request.ts'
-import type { ChatSocket } from '../sockets.ts'
+import { sessionOf, type ChatSocket } from '../sockets.ts'
 
 /** `leave`: ends the membership, announced at once. The connection stays and may join again. */
 export function leave(context: Context, socket: ChatSocket): Left {
@@ -18,7 +18,8 @@ export function leave(context: Context, socket: ChatSocket): Left {
 export function depart(context: Context, member: Member, how: 'meant' | 'broken'): void {
   const { rooms, reporter, quits, outbox } = context
   const { socket, room, name } = member
-  socket.data.member = undefined
+  sessionOf(socket).member = undefined
+  delete socket.data.username
   void socket.leave(room.id)
   reporter.left(socket.id)
   const quit = { room: room.id, name, isAnnounced: isAnnounced(context, room) }

@@ -1,7 +1,7 @@
 import { ClientError, type RoomId } from '@roomcast/protocol'
 import type { z } from 'zod'
 import type { Member } from './member.ts'
-import type { ChatSocket } from '../sockets.ts'
+import { sessionOf, type ChatSocket } from '../sockets.ts'
 
 /** The request as the schema reads it. Throws `ClientError` `invalid`, or `invalid_offset`, with the first fault. */
 export function parseRequest<S extends z.ZodType>(schema: S, request: unknown): z.output<S> {
@@ -14,7 +14,7 @@ export function parseRequest<S extends z.ZodType>(schema: S, request: unknown): 
 
 /** The room that the socket named when it connected. Throws `ClientError`. */
 export function roomOf(socket: ChatSocket): RoomId {
-  const { destination } = socket.data
+  const { destination } = sessionOf(socket)
   switch (destination.kind) {
     case 'room':
       return destination.room
@@ -28,7 +28,7 @@ export function roomOf(socket: ChatSocket): RoomId {
 /** Throws `ClientError` `not_joined`. */
 export function memberOf(socket: ChatSocket): Member {
   roomOf(socket)
-  const { member } = socket.data
+  const { member } = sessionOf(socket)
   if (member === undefined) throw new ClientError('not_joined', 'join the room first')
   return member
 }

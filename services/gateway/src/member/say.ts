@@ -10,7 +10,7 @@ import {
 import type { Context } from './context.ts'
 import type { Session } from './member.ts'
 import { memberOf, parseRequest, roomOf } from './request.ts'
-import type { ChatSocket } from '../sockets.ts'
+import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
 
 export type SayHandler = (
@@ -29,7 +29,7 @@ export function createSay(context: Context): SayHandler {
   const rate = { perSecond: config.sayRatePerSecond, burst: config.sayBurst }
 
   return function say(socket, request, reply) {
-    const session = socket.data
+    const session = sessionOf(socket)
     if (session.member === undefined && isExpectedToJoin(socket, now())) {
       wait(session, () => {
         try {
@@ -78,7 +78,7 @@ export function createSay(context: Context): SayHandler {
 /** A fresh socket that named a room: stock clients send what they had buffered before their `connect` listeners run `join`. */
 function isExpectedToJoin(socket: ChatSocket, now: number): boolean {
   roomOf(socket)
-  const { early, joining } = socket.data
+  const { early, joining } = sessionOf(socket)
   const isFresh = now - socket.handshake.issued < EARLY_SAY_WAIT_MS
   return joining !== undefined || early !== undefined || isFresh
 }
