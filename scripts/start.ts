@@ -105,6 +105,7 @@ async function start() {
     historySize: brokerConfig.historySize,
     historyTtlMs: brokerConfig.historyTtlMs,
   }
+  const sessionTtlMs = 2 * (gatewayConfigs[0]?.recoveryWindowMs ?? 0)
   const deps = (service: string) => ({
     log: createLog(service, presenceConfig.logLevel),
     telemetry: startTelemetry(service, VERSION),
@@ -113,8 +114,13 @@ async function start() {
   try {
     const roomLog =
       redisUrl === undefined
-        ? createMemoryLog({ retention })
-        : await openRedisLog({ url: redisUrl, keyPrefix: brokerConfig.redisKeyPrefix, retention })
+        ? createMemoryLog({ retention, sessionTtlMs })
+        : await openRedisLog({
+            url: redisUrl,
+            keyPrefix: brokerConfig.redisKeyPrefix,
+            retention,
+            sessionTtlMs,
+          })
     closer.add(() => roomLog.close())
     const presence = await startPresence(presenceConfig, deps('presence'))
     closer.add(() => presence.close())

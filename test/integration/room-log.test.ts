@@ -53,6 +53,7 @@ describe('a room log in Redis', () => {
       messages: [say(text)],
     })
     await log.append([batch(1, 'before')])
+    await has((all) => all.length === 1)
     await own.kill()
     await until('the log to notice', () => !log.isAvailable())
     const started = Date.now()

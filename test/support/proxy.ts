@@ -9,11 +9,15 @@ export interface Proxy extends AsyncDisposable {
   lost(): number
   /** Answers go through again. */
   heal(): void
+  /** Ends every connection, as a failing network does. */
+  cut(): void
+  /** New connections go to another server from now on. */
+  retarget(url: string): void
 }
 
 /** A TCP proxy that can lose what the server answers, as a network or a dying server does. */
 export async function startProxy(target: string): Promise<Proxy> {
-  const { hostname, port } = new URL(target)
+  let { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let isLosing = false
   let lost = 0
@@ -45,6 +49,12 @@ export async function startProxy(target: string): Promise<Proxy> {
     loseAnswers: () => (isLosing = true),
     heal: () => (isLosing = false),
     lost: () => lost,
+    cut: () => {
+      for (const socket of sockets) socket.destroy()
+    },
+    retarget: (url) => {
+      ;({ hostname, port } = new URL(url))
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       server.close()

@@ -13,7 +13,9 @@ import { history } from './member/history.ts'
 import { join } from './member/join.ts'
 import { depart, leave } from './member/leave.ts'
 import { newSession } from './member/member.ts'
+import { resume } from './member/resume.ts'
 import { createSay, dropEarlySays } from './member/say.ts'
+import { takeRestored, type Recovery } from './recovery.ts'
 import {
   destinationOf,
   type ChatNamespace,
@@ -29,7 +31,7 @@ type Reply = (answer: object) => void
  * Serves the chat's events on the main namespace and on every `/rooms/<id>`. The one place that decides how a request is answered:
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
-export function serveChat(io: ChatServer, context: Context): void {
+export function serveChat(io: ChatServer, context: Context, recovery: Recovery): void {
   const { log } = context
   const say = createSay(context)
 
@@ -104,10 +106,20 @@ export function serveChat(io: ChatServer, context: Context): void {
     socket.on('history', onHistory)
     socket.on('say', onSay)
     socket.on('disconnect', onDisconnect)
+    const restored = takeRestored(socket)
+    if (restored !== undefined) resume(context, socket, restored)
   }
 
-  io.on('connection', onConnection)
-  roomNamespaces(io).on('connection', onConnection)
+  /** The store was silent: close the connection, so that the client keeps its id and offset, and comes back with them. */
+  const closeFailed = (socket: ChatSocket, next: () => void): void => {
+    if (recovery.hasFailed(socket)) socket.conn.close()
+    else next()
+  }
+
+  for (const namespace of [io.of('/'), roomNamespaces(io)]) {
+    namespace.use(closeFailed)
+    namespace.on('connection', onConnection)
+  }
 }
 
 const KNOWN_EVENTS: ReadonlySet<string> = new Set(CLIENT_EVENTS)

@@ -65,6 +65,12 @@ export const gatewaySettings = {
   QUIT_GRACE_MS: ms(5_000, 600_000).describe(
     'How long the quit of a member whose connection broke is held back, so that a short drop makes no noise.',
   ),
+  RECOVERY_WINDOW_MS: ms(120_000, 86_400_000, 1_000).describe(
+    'How long a member whose connection broke can at least come back as the same one, with all that was said meanwhile; at most twice as long.',
+  ),
+  RECOVERY_MAX_MESSAGES: count(1_000, 0, 1_000_000).describe(
+    'Missed messages that are sent to one who comes back; one who missed more joins anew.',
+  ),
   SLOW_CLIENT_BYTES: bytes(1_048_576, 16_384, 1_073_741_824).describe(
     'Unsent bytes that a connection may have; over it the connection is ended.',
   ),
@@ -99,6 +105,8 @@ export interface Config {
   readonly sayBurst: number
   readonly noticeMaxMembers: number
   readonly quitGraceMs: number
+  readonly recoveryWindowMs: number
+  readonly recoveryMaxMessages: number
   readonly slowClientBytes: number
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
@@ -131,6 +139,8 @@ export function parseConfig(env: Environment): Config {
     sayBurst: e.SAY_BURST,
     noticeMaxMembers: e.NOTICE_MAX_MEMBERS,
     quitGraceMs: e.QUIT_GRACE_MS,
+    recoveryWindowMs: e.RECOVERY_WINDOW_MS,
+    recoveryMaxMessages: e.RECOVERY_MAX_MESSAGES,
     slowClientBytes: e.SLOW_CLIENT_BYTES,
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,

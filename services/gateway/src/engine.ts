@@ -47,6 +47,21 @@ export function writePacket(socket: ChatSocket, { text, frame }: SharedPacket): 
   engineOf(socket).write(text, { compress: false, wsPreEncodedFrame: frame })
 }
 
+/** Sends a packet to one local socket as `socket.emit` does without recovery: in order with acknowledgements, and no further. */
+export function localPacket(socket: object, packet: object, flags: object): void {
+  const internal = socket as {
+    notifyOutgoingListeners(packet: object): void
+    packet(packet: object, flags: object): void
+  }
+  internal.notifyOutgoingListeners(packet)
+  internal.packet(packet, flags)
+}
+
+/** The private session id of a socket, which its client alone is told. */
+export function pidOf(socket: ChatSocket): string {
+  return (socket as unknown as { readonly pid: string }).pid
+}
+
 /** Packets that wait in Engine.IO's buffer before their exact size is worth adding up. */
 const FEW_PACKETS = 64
 

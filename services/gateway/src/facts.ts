@@ -20,12 +20,35 @@ export interface Levels {
   readonly outboxMessages: number
 }
 
+/** How attempts to recover a session ended. */
+export const RECOVERY_RESULTS = [
+  'recovered',
+  /** No such session, or no more. */
+  'expired',
+  /** The log is another, or lost its tail. */
+  'other_log',
+  /** Messages that were missed are no longer in the log. */
+  'trimmed',
+  /** More were missed than `RECOVERY_MAX_MESSAGES`. */
+  'too_many',
+  /** The id or offset is not one that a server made, or of another namespace. */
+  'invalid',
+  /** Another connection took the session at the same moment. */
+  'raced',
+  /** The store did not answer; the client tries again. */
+  'unavailable',
+] as const
+export type RecoveryResult = (typeof RECOVERY_RESULTS)[number]
+
 export type RepairReason = 'gap' | 'resumed' | 'behind'
 
 /** One function per fact that operators count. Hot ones add to plain numbers, which a scrape reads. */
 export interface Facts {
   messageReceived(): void
   delivered(members: number): void
+  /** Logged messages that a recovered member had missed. */
+  replayed(messages: number): void
+  recovery(result: RecoveryResult): void
   /** Seconds from the append to the write towards the members. */
   deliveryLatency(seconds: number): void
   connectionClosed(reason: CloseReason): void
@@ -42,6 +65,7 @@ const LATENCY_BUCKETS = [
 export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   let received = 0
   let deliveries = 0
+  let replays = 0
 
   meter
     .createObservableGauge('roomcast_gateway_connections', {
@@ -73,7 +97,10 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     .createObservableCounter('roomcast_gateway_deliveries', {
       description: 'Logged messages written to a member, by the path that they took.',
     })
-    .addCallback((result) => result.observe(deliveries, { path: 'engine' }))
+    .addCallback((result) => {
+      result.observe(deliveries, { path: 'engine' })
+      result.observe(replays, { path: 'replay' })
+    })
   const latency = meter.createHistogram('roomcast_gateway_delivery_latency_seconds', {
     description: 'From the append to the log to the write towards the members of a room.',
     advice: { explicitBucketBoundaries: LATENCY_BUCKETS },
@@ -85,6 +112,9 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     description:
       'Times that a room was read from the log because its feed had a gap or was interrupted, by reason.',
   })
+  const recoveries = meter.createCounter('roomcast_gateway_recoveries', {
+    description: 'Attempts of clients to go on with a session, by how they ended.',
+  })
   const lost = meter.createCounter('roomcast_gateway_lost', {
     description: 'Times that messages were no longer in the log when a feed came to read them.',
   })
@@ -92,11 +122,14 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   for (const reason of CLOSE_REASONS) closed.add(0, { reason })
   for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
     gaps.add(0, { reason })
+  for (const result of RECOVERY_RESULTS) recoveries.add(0, { result })
   lost.add(0)
 
   return {
     messageReceived: () => received++,
     delivered: (members) => (deliveries += members),
+    replayed: (messages) => (replays += messages),
+    recovery: (result) => recoveries.add(1, { result }),
     deliveryLatency: (seconds) => latency.record(seconds),
     connectionClosed: (reason) => closed.add(1, { reason }),
     feedRepaired: (reason) => gaps.add(1, { reason }),

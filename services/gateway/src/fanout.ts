@@ -58,7 +58,7 @@ export function createFanout(options: {
 }
 
 /** Begins a Socket.IO EVENT packet (protocol 5, and 4 for v2 clients): its type, and the namespace unless it is the main one. */
-function packetPrefix(namespace: string): string {
+export function packetPrefix(namespace: string): string {
   return namespace === '/' ? '2' : `2${namespace},`
 }
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { createShardedAdapter } from '@socket.io/redis-adapter'
-import type { RedisClient, RoomLog } from '@roomcast/roomlog'
+import type { RoomLog } from '@roomcast/roomlog'
 import {
   Closer,
   latch,
@@ -12,8 +11,8 @@ import {
   type Service,
   type Telemetry,
 } from '@roomcast/runtime'
-import { Server, type Namespace } from 'socket.io'
-import { Adapter } from 'socket.io-adapter'
+import { Server } from 'socket.io'
+import { chooseAdapter, type ClusterConnections } from './adapter.ts'
 import { createBrokerClient } from './broker-client.ts'
 import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
@@ -25,6 +24,8 @@ import { announceQuit } from './member/leave.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
 import { createPages } from './pages.ts'
 import { createQuits } from './quits.ts'
+import { createRecovery } from './recovery.ts'
+import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
 import { createRooms } from './rooms.ts'
 import type { ChatServer } from './sockets.ts'
@@ -33,9 +34,8 @@ export interface GatewayDeps {
   readonly log: Log
   readonly telemetry: Telemetry
   readonly roomLog: RoomLog
-  /** Two connections for cluster operations between gateways; without them each gateway answers for itself. */
-  readonly cluster?:
-    { readonly publisher: RedisClient; readonly subscriber: RedisClient } | undefined
+  /** Without them each gateway answers cluster operations for itself. */
+  readonly cluster?: ClusterConnections | undefined
   readonly now: () => number
 }
 
@@ -59,6 +59,13 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     closer.add(() => pages.close())
     let isEnding = false
 
+    const recovery = createRecovery({
+      roomLog,
+      instance,
+      maxMessages: config.recoveryMaxMessages,
+      facts: () => facts,
+      log,
+    })
     const io: ChatServer = new Server(pages.server, {
       allowEIO3: config.allowEio3,
       pingInterval: config.pingIntervalMs,
@@ -66,7 +73,16 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       maxHttpBufferSize: config.maxPayloadBytes,
       perMessageDeflate: false,
       cleanupEmptyChildNamespaces: true,
-      adapter: chooseAdapter(config, deps),
+      adapter: chooseAdapter({
+        channelPrefix: `${config.redisKeyPrefix}:socket.io`,
+        cluster: deps.cluster,
+        recovery,
+      }),
+      // Its time is the session records' own; middlewares run for who comes back as for everybody.
+      connectionStateRecovery: {
+        maxDisconnectionDuration: config.recoveryWindowMs,
+        skipMiddlewares: false,
+      },
       ...corsOf(config),
     })
     io.engine.use(
@@ -150,12 +166,15 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       quits,
       reporter,
       roomLog,
+      instance,
       facts,
       log,
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
     }
-    serveChat(io, context)
+    serveChat(io, context, recovery)
+    const refresher = keepSessions(context)
+    closer.add(() => refresher.close())
     closer.add(() => {
       connections.closeAll()
       io.engine.close()
@@ -205,20 +224,6 @@ function corsOf({ corsOrigins }: Config) {
 
 interface RefusableResponse {
   writeHead(status: number, headers: Record<string, string>): { end(): void }
-}
-
-/** The sharded Redis adapter for cluster operations on the main namespace; rooms' namespaces keep to themselves. */
-function chooseAdapter({ redisKeyPrefix }: Config, { cluster }: GatewayDeps) {
-  if (cluster === undefined) return Adapter
-  const sharded = createShardedAdapter(cluster.publisher, cluster.subscriber, {
-    channelPrefix: `${redisKeyPrefix}:socket.io`,
-    // Two channels in all: messages do not go through this adapter, so it needs none for each room.
-    subscriptionMode: 'static',
-  }) as (namespace: Namespace) => Adapter
-  // Socket.IO calls it with `new`: it must be a function, not an arrow.
-  return function chooseByNamespace(namespace: Namespace): Adapter {
-    return namespace.name === '/' ? sharded(namespace) : new Adapter(namespace)
-  } as unknown as typeof Adapter
 }
 
 async function listenPages(

@@ -19,6 +19,7 @@ await runService('gateway', async () => {
     url: config.redisUrl,
     keyPrefix: config.redisKeyPrefix,
     connectionName: 'roomcast-gateway',
+    sessionTtlMs: 2 * config.recoveryWindowMs,
     onEvent: logOutages(log, Date.now),
   })
   const publisher = connectPatientRedis(config.redisUrl, 'roomcast-gateway-cluster')

@@ -2,23 +2,30 @@
 export interface Quits<T> {
   /** Announces `quit` when the grace is over. */
   add(quit: T): void
-  /** Announces all that wait, now. */
-  flush(): void
+  /** Announces all that wait, now; resolves when they are, and all that were due before. */
+  flush(): Promise<void>
+  /** Quits that wait or are being announced. */
   size(): number
 }
 
 /** Holds back the quits of broken connections for `graceMs`: all wait equally long, so the first in is the first out. */
 export function createQuits<T>(
   graceMs: number,
-  { now, announce }: { now: () => number; announce: (quit: T) => void },
+  { now, announce }: { now: () => number; announce: (quit: T) => Promise<void> },
 ): Quits<T> {
   const waiting: { readonly quit: T; readonly at: number }[] = []
+  const underWay = new Set<Promise<void>>()
   let timer: NodeJS.Timeout | undefined
+
+  const start = (quit: T): void => {
+    const done = announce(quit).finally(() => underWay.delete(done))
+    underWay.add(done)
+  }
 
   const run = (): void => {
     timer = undefined
     const due = waiting.findIndex(({ at }) => at > now())
-    for (const { quit } of waiting.splice(0, due === -1 ? waiting.length : due)) announce(quit)
+    for (const { quit } of waiting.splice(0, due === -1 ? waiting.length : due)) start(quit)
     arm()
   }
   const arm = (): void => {
@@ -31,17 +38,18 @@ export function createQuits<T>(
   return {
     add(quit) {
       if (graceMs === 0) {
-        announce(quit)
+        start(quit)
         return
       }
       waiting.push({ quit, at: now() + graceMs })
       arm()
     },
-    flush() {
+    async flush() {
       clearTimeout(timer)
       timer = undefined
-      for (const { quit } of waiting.splice(0)) announce(quit)
+      for (const { quit } of waiting.splice(0)) start(quit)
+      await Promise.all(underWay)
     },
-    size: () => waiting.length,
+    size: () => waiting.length + underWay.size,
   }
 }

@@ -23,12 +23,16 @@ export interface LocalRoom {
 /** The rooms with members here: each is followed while it has one. */
 export interface Rooms {
   /**
-   * Makes a member once the room is followed: `admit` is called with the room, and returns the member or undefined if it is too late.
+   * Opens the room, if it is not, and holds it while `visit` runs; `visit` may admit one member, at the feed's cursor of that moment.
    * Throws `ClientError` `unavailable` when the log is away.
    */
-  enter(id: RoomId, admit: (room: LocalRoom) => Member | undefined): Promise<Member | undefined>
+  enter(
+    id: RoomId,
+    visit: (room: LocalRoom, admit: (member: Member) => void) => void | Promise<void>,
+  ): Promise<void>
   leave(member: Member): void
   get(id: RoomId): LocalRoom | undefined
+  all(): Iterable<LocalRoom>
   /** How many members the room has, as far as is known here. */
   online(room: LocalRoom): number
   /** Takes over counts from presence and tells the members. */
@@ -104,7 +108,7 @@ export function createRooms(options: {
   compare.unref()
 
   return {
-    async enter(id, admit) {
+    async enter(id, visit) {
       const opening = hold(id)
       let room: LocalRoom
       try {
@@ -119,17 +123,20 @@ export function createRooms(options: {
         }
         throw error
       }
-      const member = admit(room)
-      if (member === undefined) {
-        release(id)
-        return undefined
+      let isAdmitted = false
+      const admit = (member: Member): void => {
+        isAdmitted = true
+        const namespace = member.socket.nsp.name
+        const set = room.audience.get(namespace) ?? new Set()
+        room.audience.set(namespace, set.add(member))
+        room.size++
+        memberCount++
       }
-      const namespace = member.socket.nsp.name
-      const set = room.audience.get(namespace) ?? new Set()
-      room.audience.set(namespace, set.add(member))
-      room.size++
-      memberCount++
-      return member
+      try {
+        await visit(room, admit)
+      } finally {
+        if (!isAdmitted) release(id)
+      }
     },
 
     leave(member) {
@@ -143,6 +150,7 @@ export function createRooms(options: {
     },
 
     get: (id) => rooms.get(id),
+    all: () => rooms.values(),
     online: (room) => Math.max(room.clusterCount, room.size),
 
     setCounts(counts) {

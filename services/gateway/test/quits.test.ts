@@ -12,7 +12,10 @@ function quits(graceMs: number) {
   const announced: string[] = []
   return {
     announced,
-    ...createQuits<string>(graceMs, { now: Date.now, announce: (quit) => announced.push(quit) }),
+    ...createQuits<string>(graceMs, {
+      now: Date.now,
+      announce: async (quit) => void announced.push(quit),
+    }),
   }
 }
 
@@ -35,12 +38,13 @@ it('announces at once without a grace', () => {
   expect(announced).toEqual(['alice'])
 })
 
-it('announces all that wait when it is hastened, and each once', () => {
+it('announces all that wait when it is hastened, and each once', async () => {
   const { add, flush, size, announced } = quits(5_000)
   add('alice')
   add('bob')
   expect(size()).toBe(2)
-  flush()
+  await flush()
+  expect(size()).toBe(0)
   jest.advanceTimersByTime(10_000)
   expect(announced).toEqual(['alice', 'bob'])
   add('carol')

@@ -12,6 +12,8 @@ import {
   type Retention,
   type RoomLog,
 } from './room-log.ts'
+import { createMemorySessions } from './memory-sessions.ts'
+import { DEFAULT_SESSION_TTL_MS } from './sessions.ts'
 
 interface KnownProducer {
   readonly first: number
@@ -43,7 +45,7 @@ const TRIM_SLACK = 100
  * suite runs on it and on Redis.
  */
 export function createMemoryLog(
-  options: { retention?: Partial<Retention>; now?: () => number } = {},
+  options: { retention?: Partial<Retention>; sessionTtlMs?: number; now?: () => number } = {},
 ): RoomLog {
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const now = options.now ?? Date.now
@@ -150,6 +152,8 @@ export function createMemoryLog(
       log.entries = []
       return true
     },
+
+    sessions: createMemorySessions(options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS, now),
 
     isAvailable: () => true,
 

@@ -1,4 +1,5 @@
 import type { AppendBatch, AppendResult, RoomId } from '@roomcast/protocol'
+import type { Sessions } from './sessions.ts'
 
 /** A message in a room's log. */
 export interface Entry {
@@ -87,6 +88,8 @@ export interface RoomLog {
   follow(room: RoomId, follower: Follower): Promise<Following>
   /** Deletes a room's messages; its numbers go on. False when there was no such log. Rejects with `LogUnavailable`. */
   clear(room: RoomId): Promise<boolean>
+  /** The session records of members, in the same store. */
+  readonly sessions: Sessions
   /** False while the store is away: calls fail fast, and it is tried again by itself. */
   isAvailable(): boolean
   close(): Promise<void>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { RoomId, type AppendMessage, type AppendResult } from '@roomcast/protocol'
-import type { LogBatch, Retention, RoomLog } from '@roomcast/roomlog'
+import type { LogBatch, Retention, RoomLog, SessionRecord } from '@roomcast/roomlog'
 
 /** Makes a log with the given retention; closing it is the suite's part. */
 export type MakeLog = (retention?: Partial<Retention>) => Promise<RoomLog>
@@ -250,6 +250,64 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
       await log.append(asked.slice(0, 250).map((room) => ({ room, messages: [say('a')] })))
       const heads = await log.heads(asked)
       expect(heads.map(({ seq }) => seq)).toEqual(asked.map((_, i) => (i < 250 ? 1 : 0)))
+    })
+
+    describe('keeps sessions', () => {
+      const record = (pid: string): SessionRecord => ({
+        pid,
+        sid: `sid of ${pid}`,
+        namespace: '/rooms/x',
+        room: RoomId.parse('é {}x}'),
+        name: 'alice',
+        since: 7,
+        owner: 'one',
+        generation: 1,
+      })
+      const newPid = (): string => `pid ${newRoom()}`
+
+      it('as they were saved', async () => {
+        const [one, two] = [record(newPid()), record(newPid())]
+        await log.sessions.save([one, two])
+        expect(await log.sessions.find(one.pid)).toEqual({ ...one, hasQuit: false })
+        expect(await log.sessions.find(two.pid)).toEqual({ ...two, hasQuit: false })
+        expect(await log.sessions.find('nobody')).toBeUndefined()
+      })
+
+      it('one claim of a generation wins, and saves of the old owner come too late', async () => {
+        const session = record(newPid())
+        await log.sessions.save([session])
+        const claims = await Promise.all(
+          ['two', 'three'].map((owner) => log.sessions.claim(session.pid, 1, owner)),
+        )
+        expect(claims.toSorted()).toEqual([2, undefined])
+        await log.sessions.save([session])
+        const found = await log.sessions.find(session.pid)
+        expect(found).toMatchObject({ generation: 2, owner: claims[0] === 2 ? 'two' : 'three' })
+        expect(await log.sessions.claim(session.pid, 2, 'four')).toBe(3)
+        expect(await log.sessions.claim('nobody', 1, 'four')).toBeUndefined()
+      })
+
+      it('a quit is for one caller alone, not after a claim, and a claim takes it back', async () => {
+        const session = record(newPid())
+        await log.sessions.save([session])
+        const quits = await Promise.all([1, 2, 3].map(() => log.sessions.quit(session.pid, 1)))
+        expect(quits.filter(Boolean)).toHaveLength(1)
+        await log.sessions.save([session])
+        expect(await log.sessions.find(session.pid)).toMatchObject({ hasQuit: true })
+        await log.sessions.claim(session.pid, 1, 'two')
+        expect(await log.sessions.find(session.pid)).toMatchObject({ hasQuit: false })
+        expect(await log.sessions.quit(session.pid, 1)).toBe(false)
+        expect(await log.sessions.quit(session.pid, 2)).toBe(true)
+      })
+
+      it('one that is dropped is gone, once', async () => {
+        const session = record(newPid())
+        await log.sessions.save([session])
+        expect(await log.sessions.drop(session.pid, 2)).toBe(false)
+        expect(await log.sessions.drop(session.pid, 1)).toBe(true)
+        expect(await log.sessions.drop(session.pid, 1)).toBe(false)
+        expect(await log.sessions.find(session.pid)).toBeUndefined()
+      })
     })
   })
 }

@@ -1,5 +1,5 @@
 import type { RoomId } from '@roomcast/protocol'
-import type { RoomLog } from '@roomcast/roomlog'
+import type { RoomLog, SessionRecord } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Config } from '../config.ts'
 import type { Facts } from '../facts.ts'
@@ -16,6 +16,8 @@ export interface Context {
   readonly quits: Quits<Quit>
   readonly reporter: Pick<Reporter, 'joined' | 'left'>
   readonly roomLog: RoomLog
+  /** This gateway's instance, the owner of its members' sessions. */
+  readonly instance: string
   readonly facts: Facts
   readonly log: Log
   readonly now: () => number
@@ -29,4 +31,5 @@ export interface Quit {
   readonly name: string
   /** False in a room that is too large for notices. */
   readonly isAnnounced: boolean
+  readonly session: SessionRecord
 }

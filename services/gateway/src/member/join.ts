@@ -1,4 +1,7 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
+import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
+import { pidOf } from '../engine.ts'
+import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
 import type { Context } from './context.ts'
 import type { Member } from './member.ts'
@@ -18,23 +21,24 @@ export async function join(
   const room = roomOf(socket)
   const { username } = parseRequest(Join, request)
   const session = sessionOf(socket)
-  const present = session.member?.name ?? session.joining
+  const present = session.member?.name ?? session.joining?.name
   if (present !== undefined && present !== username) {
-    throw new ClientError('already_joined', `this connection has already joined as another name`)
+    throw new ClientError('already_joined', 'this connection has already joined as another name')
   }
-  if (session.member !== undefined) return joined(context, session.member)
-  if (session.joining !== undefined) {
-    throw new ClientError('busy', 'a join of this connection is under way', { retryAfterMs: 100 })
+  if (session.joining !== undefined) await session.joining.done
+  if (session.member === undefined) {
+    const done = enter(context, socket, room, username)
+    session.joining = { name: username, done }
+    try {
+      await done
+    } finally {
+      session.joining = undefined
+      releaseEarlySays(session)
+    }
   }
-  session.joining = username
-  try {
-    const member = await enter(context, socket, room, username)
-    if (member === undefined) throw new ClientError('unavailable', 'the connection ended')
-    releaseEarlySays(session)
-    return joined(context, member)
-  } finally {
-    session.joining = undefined
-  }
+  const { member } = session
+  if (member === undefined) throw new ClientError('unavailable', 'the connection ended')
+  return joined(context, member)
 }
 
 async function enter(
@@ -42,22 +46,55 @@ async function enter(
   socket: ChatSocket,
   id: RoomId,
   name: string,
-): Promise<Member | undefined> {
-  const { rooms, reporter, now } = context
-  return rooms.enter(id, (room) => {
-    if (!socket.connected) return undefined
-    const member: Member = { socket, room, name, since: now() }
-    sessionOf(socket).member = member
-    socket.data.username = name
-    // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.
-    void socket.join(id)
-    reporter.joined({ sid: socket.id, room: id, name, since: member.since, generation: 1 })
-    const online = rooms.online(room) + 1
+): Promise<void> {
+  const { rooms, roomLog, instance, now } = context
+  const session: SessionRecord = {
+    pid: pidOf(socket),
+    sid: socket.id,
+    namespace: socket.nsp.name,
+    room: id,
+    name,
+    since: now(),
+    owner: instance,
+    generation: 1,
+  }
+  // Before the client learns of its membership: from then on it may be recovered on any gateway.
+  await unavailableFor(roomLog.sessions.save([session]))
+  await rooms.enter(id, (room, admit) => {
+    if (!socket.connected) return
+    admitMember(context, socket, room, session, admit)
+    const online = rooms.online(room)
     const offset = formatOffset(room.feed.cursor)
     socket.emit('message', { event: 'joined', room: id, data: { username: name, online } }, offset)
     announce(context, 'join', room, name)
-    return member
   })
+}
+
+/** Makes a connected socket a member, in the same turn in which the feed's cursor was looked at. */
+export function admitMember(
+  { reporter }: Context,
+  socket: ChatSocket,
+  room: LocalRoom,
+  session: SessionRecord,
+  admit: (member: Member) => void,
+): void {
+  const { name, since, generation } = session
+  const member: Member = { socket, room, name, since, session }
+  sessionOf(socket).member = member
+  socket.data.username = name
+  // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.
+  void socket.join(room.id)
+  reporter.joined({ sid: socket.id, room: room.id, name, since, generation })
+  admit(member)
+}
+
+async function unavailableFor<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise
+  } catch (error) {
+    if (!(error instanceof LogUnavailable)) throw error
+    throw new ClientError('unavailable', 'the room can not be opened right now', { cause: error })
+  }
 }
 
 function joined({ rooms }: Context, { room, name }: Member): Joined {

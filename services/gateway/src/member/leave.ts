@@ -17,21 +17,37 @@ export function leave(context: Context, socket: ChatSocket): Left {
  */
 export function depart(context: Context, member: Member, how: 'meant' | 'broken'): void {
   const { rooms, reporter, quits, outbox } = context
-  const { socket, room, name } = member
+  const { socket, room, name, session } = member
   sessionOf(socket).member = undefined
   delete socket.data.username
   void socket.leave(room.id)
   reporter.left(socket.id)
-  const quit = { room: room.id, name, isAnnounced: isAnnounced(context, room) }
+  const quit = { room: room.id, name, isAnnounced: isAnnounced(context, room), session }
   rooms.leave(member)
-  if (how === 'meant') announceQuit(context, quit)
+  if (how === 'meant') void announceQuit(context, quit, 'drop')
   else quits.add(quit)
   if (rooms.get(room.id) === undefined) outbox.forget(room.id)
 }
 
-/** Announces a quit, in a room that may have no members here any more. */
-export function announceQuit(context: Context, { room, name, isAnnounced }: Quit): void {
-  if (!isAnnounced) return
+/**
+ * Ends a session, and announces the quit unless the session has moved on (its member is back, here or on another gateway) or somebody
+ * else announced it: the room may have no members here any more. `drop` forgets the session, `quit` lets its member still come back.
+ */
+export async function announceQuit(
+  context: Context,
+  { room, name, isAnnounced, session: { pid, generation } }: Quit,
+  how: 'drop' | 'quit' = 'quit',
+): Promise<void> {
+  const { roomLog, outbox, rooms, log } = context
+  let isOurs: boolean
+  try {
+    isOurs = await roomLog.sessions[how](pid, generation)
+  } catch (error) {
+    // With the log away the notice would not get there either.
+    log.debug({ err: error, room }, 'quit was left out')
+    return
+  }
+  if (!isOurs || !isAnnounced) return
   send(context, 'broadcast_quit', room, name)
-  if (context.rooms.get(room) === undefined) context.outbox.forget(room)
+  if (rooms.get(room) === undefined) outbox.forget(room)
 }

@@ -1,4 +1,5 @@
 import type { RoomId } from '@roomcast/protocol'
+import type { SessionRecord } from '@roomcast/roomlog'
 import type { Bucket } from '../token-bucket.ts'
 import type { LocalRoom } from '../rooms.ts'
 import type { ChatSocket } from '../sockets.ts'
@@ -10,6 +11,8 @@ export interface Member {
   readonly name: string
   /** When it joined, in milliseconds since 1970. */
   readonly since: number
+  /** What another gateway needs to go on with it. */
+  readonly session: SessionRecord
 }
 
 /** What a socket may become a member of: the room it named when it connected, or what was wrong with the name. */
@@ -22,8 +25,8 @@ export type Destination =
 export interface Session {
   readonly destination: Destination
   member: Member | undefined
-  /** A join that is under way: its name, so that a second one is told apart. */
-  joining: string | undefined
+  /** A join or a recovery that is under way: its name, so that a second one is told apart, and its end. */
+  joining: { readonly name: string; readonly done: Promise<void> } | undefined
   /** `say`s that came before the `join` was through. */
   early: EarlySays | undefined
   sayBucket: Bucket | undefined

@@ -86,7 +86,10 @@ function isExpectedToJoin(socket: ChatSocket, now: number): boolean {
 function wait(session: Session, call: () => void): void {
   session.early ??= {
     calls: [],
-    timer: setTimeout(() => releaseEarlySays(session), EARLY_SAY_WAIT_MS),
+    timer: setTimeout(() => {
+      // A join that is under way lets them go when it is through, or fails.
+      if (session.joining === undefined) releaseEarlySays(session)
+    }, EARLY_SAY_WAIT_MS),
   }
   if (session.early.calls.length >= EARLY_SAY_MAX) {
     throw new ClientError('busy', `at most ${EARLY_SAY_MAX} messages wait for a join`)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { AppendBatch, AppendResult, RoomId } from '@roomcast/protocol'
 import { newEpoch } from '../memory.ts'
 import {
@@ -16,8 +15,11 @@ import {
   type RoomLog,
 } from '../room-log.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
+import { DEFAULT_SESSION_TTL_MS } from '../sessions.ts'
 import { connectRedis, type RedisClient } from './connect.ts'
 import { roomKeys } from './keys.ts'
+import { createRedisSessions } from './redis-sessions.ts'
+import { readScript } from './script.ts'
 import { createSubscriptions, type ChannelListener } from './subscriptions.ts'
 
 /** Rooms whose heads are asked for at a time: bounds what one request puts into Redis's queue. */
@@ -30,6 +32,8 @@ interface RedisLogOptions {
   /** Shown by Redis's CLIENT LIST. */
   readonly connectionName?: string
   readonly retention?: Partial<Retention>
+  /** How long a session is kept after it was last saved, in milliseconds. */
+  readonly sessionTtlMs?: number
   /** Told of outages and of their ends, once each, and of errors between them. */
   readonly onEvent?: (event: RedisLogEvent) => void
 }
@@ -44,8 +48,8 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   } = options
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const scripts = {
-    append: { lua: script('append'), numberOfKeys: 3 },
-    read: { lua: script('read'), numberOfKeys: 2 },
+    append: { lua: readScript('append'), numberOfKeys: 3 },
+    read: { lua: readScript('read'), numberOfKeys: 2 },
   }
   const client = connectRedis(url, connectionName) as RedisClient & Commands
   for (const [name, definition] of Object.entries(scripts))
@@ -141,6 +145,11 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
       }
     },
 
+    sessions: createRedisSessions(client, {
+      keyPrefix,
+      ttlMs: options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS,
+    }),
+
     isAvailable: state.isAvailable,
 
     async close() {
@@ -156,10 +165,6 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
 interface Commands {
   roomappend(...args: (string | number)[]): Promise<[1, string, string] | [0, number, undefined?]>
   roomread(...args: (string | number)[]): Promise<string[]>
-}
-
-function script(name: string): string {
-  return readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
 function parseSeqs(text: string, count: number): number[] {

@@ -1,0 +1,91 @@
+import { formatOffset } from '@roomcast/protocol'
+import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
+import { sharePacket, writePacket } from '../engine.ts'
+import { packetPrefix } from '../fanout.ts'
+import type { Restored } from '../recovery.ts'
+import type { LocalRoom } from '../rooms.ts'
+import { sessionOf, type ChatSocket } from '../sockets.ts'
+import type { Context } from './context.ts'
+import { admitMember } from './join.ts'
+import { announce } from './notices.ts'
+import { releaseEarlySays } from './say.ts'
+
+/** Messages that one read of a replay asks for. */
+const REPLAY_READ_LIMIT = 200
+/** How long a replay waits for the room's feed to arrive in the log's present epoch, and in what steps, in milliseconds. */
+const EPOCH_WAIT_MS = 2_000
+const EPOCH_STEP_MS = 50
+
+/**
+ * Goes on with a membership on a new connection: replays what was missed, in order, and then lets the member into the room where the
+ * replay ended. When that fails the connection is closed, so that the client comes back with the offset of the last that it got.
+ */
+export function resume(context: Context, socket: ChatSocket, restored: Restored): void {
+  const session = sessionOf(socket)
+  const { room, name, hasQuit } = restored.session
+  const done = context.rooms.enter(room, async (local, admit) => {
+    await replay(context, socket, local, restored)
+    if (!socket.connected) return
+    admitMember(context, socket, local, restored.session, admit)
+    const online = context.rooms.online(local)
+    socket.emit('message', { event: 'count', room, data: { online } })
+    // Who comes back after his quit was announced is announced again.
+    if (hasQuit) announce(context, 'join', local, name)
+  })
+  session.joining = { name, done }
+  done
+    .then(
+      () => context.facts.recovery('recovered'),
+      (error: unknown) => {
+        context.facts.recovery('unavailable')
+        context.log.warn({ err: error, room }, 'recovery was cut short')
+        socket.conn.close()
+      },
+    )
+    .finally(() => {
+      session.joining = undefined
+      releaseEarlySays(session)
+    })
+}
+
+/** Sends what follows the client's position up to the room's feed, at whose cursor the member is to go live in the same turn. */
+async function replay(
+  { roomLog, facts }: Context,
+  socket: ChatSocket,
+  { id, feed }: LocalRoom,
+  { position }: Restored,
+): Promise<void> {
+  const prefix = packetPrefix(socket.nsp.name)
+  let after = position.seq
+  for (let waited = 0; ;) {
+    const page = await roomLog.read(id, { after, limit: REPLAY_READ_LIMIT })
+    if (!socket.connected) return
+    const { cursor } = feed
+    const isSameEpoch = page.head.epoch === cursor.epoch || page.head.epoch === EMPTY_HEAD.epoch
+    if (!isSameEpoch || feed.isRepairing) {
+      // The feed finds out by itself, and delivers to members from where the log says; until then its cursor means nothing here.
+      if (waited >= EPOCH_WAIT_MS) throw new Error('the feed of the room is behind')
+      feed.compare(page.head)
+      waited += EPOCH_STEP_MS
+      await new Promise((resolve) => {
+        setTimeout(resolve, EPOCH_STEP_MS)
+      })
+      continue
+    }
+    if (locate(page.head, position).kind !== 'known') throw new Error('the log lost this position')
+    // What is beyond the feed's cursor will be delivered by it.
+    const due = page.entries.filter(({ seq }) => seq <= cursor.seq)
+    for (const { epoch, entries } of runsOf(page.head, due)) {
+      for (const { seq, payload } of entries) {
+        const offset = formatOffset({ epoch, seq })
+        writePacket(socket, sharePacket(`${prefix}["message",${payload},"${offset}"]`))
+      }
+    }
+    facts.replayed(due.length)
+    after = due.at(-1)?.seq ?? after
+    if (after >= cursor.seq) return
+    // The page may be older than the cursor: the feed can have delivered to others what came after the page was read.
+    const isWhole = page.entries.length < REPLAY_READ_LIMIT || due.length < page.entries.length
+    if (isWhole && page.head.seq >= cursor.seq) return
+  }
+}
