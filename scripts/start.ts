@@ -82,6 +82,9 @@ async function start() {
     BROKER_URL: `http://127.0.0.1:${BROKER_PORT}`,
     PRESENCE_URL: `http://127.0.0.1:${PRESENCE_PORT}`,
     WARMUP_MS: '0',
+    // There is no other process for clients to go to.
+    DRAIN_PROPAGATION_MS: '0',
+    DRAIN_SPREAD_MS: '0',
   }
   const presenceConfig = parsePresenceConfig({
     ...env,

@@ -80,6 +80,37 @@ describe('a room log in Redis', () => {
     await log.close()
   })
 
+  it('notices a Redis that vanished without a word, and goes on when it is back', async () => {
+    await using own = await startRedis()
+    const log = await openLog(own.url)
+    const room = newRoom()
+    const { follower, resumed } = collector()
+    await log.follow(room, follower)
+    own.pause()
+    expect(await log.append([{ room, messages: [say('a', 'k')] }])).toMatchObject([
+      { status: 'failed' },
+    ])
+    await until('the log to notice', () => !log.isAvailable())
+    own.resume()
+    await until('the log to be back', () => log.isAvailable())
+    await until('the subscription to be back', () => resumed() > 0)
+    expect(await log.append([{ room, messages: [say('a', 'k')] }])).toMatchObject([{ seqs: [1] }])
+    await log.close()
+  })
+
+  it('a room whose numbers were lost begins anew: nothing that was known of it counts', async () => {
+    await using own = await startRedis()
+    const log = await openLog(own.url)
+    const room = newRoom()
+    const batch = { room, producer: { id: 'p', first: 1 }, messages: [say('a', 'k'), say('b')] }
+    await log.append([batch])
+    const [meta] = await own.admin.keys('*:meta')
+    await own.admin.del(meta ?? '')
+    expect(await log.append([batch])).toMatchObject([{ status: 'appended', seqs: [1, 2] }])
+    expect(await texts(log, room)).toEqual(batch.messages.map(({ payload }) => payload))
+    await log.close()
+  })
+
   it('begins a new epoch on another server, and keeps the end of the old one', async () => {
     await using own = await startRedis()
     const log = await openLog(own.url)

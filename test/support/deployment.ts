@@ -47,6 +47,8 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       HOST: '127.0.0.1',
       LOG_LEVEL: 'info',
       WARMUP_MS: '0',
+      DRAIN_PROPAGATION_MS: '0',
+      DRAIN_SPREAD_MS: '0',
       ...env,
     }
     const start = async (

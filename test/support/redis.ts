@@ -23,6 +23,9 @@ export interface TestRedis extends AsyncDisposable {
   readonly port: number
   /** kill -9 */
   kill(): Promise<void>
+  /** Stops it where it stands: connections stay open and nothing answers, as when a machine vanishes. */
+  pause(): void
+  resume(): void
   /** Starts it again on the same port with the data that it kept. */
   restart(): Promise<void>
   /** A connection for looking and for commands such as CLIENT KILL; closed with the server. */
@@ -61,6 +64,8 @@ export async function startRedis(extra: readonly string[] = []): Promise<TestRed
       server.signal('SIGKILL')
       await server.ended()
     },
+    pause: () => server.signal('SIGSTOP'),
+    resume: () => server.signal('SIGCONT'),
     async restart() {
       server = await run()
     },

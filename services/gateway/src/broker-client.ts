@@ -45,6 +45,7 @@ export async function createBrokerClient(options: {
   return {
     async append(batches) {
       const list = brokers.list()
+      const used = turn
       const origin = list[turn % Math.max(1, list.length)]
       try {
         if (origin === undefined) throw new Error('no broker is known')
@@ -63,7 +64,8 @@ export async function createBrokerClient(options: {
           throw new Error('the broker answered for other batches')
         return results
       } catch (error) {
-        turn++
+        // One step on, however many requests fail together: several would lead around to the same broker.
+        if (turn === used) turn++
         void brokers.refresh()
         throw new Error('while appending through a broker', { cause: error })
       }

@@ -3,10 +3,12 @@ import {
   ClientError,
   refusalOf,
   ROOM_NAMESPACE_PREFIX,
+  roomNamespace,
   roomOfNamespace,
+  ROOMS_PER_CONNECTION_MAX,
   type Refusal,
 } from '@roomcast/protocol'
-import { wasClosedByClient } from './engine.ts'
+import { namespacesOf, wasClosedByClient } from './engine.ts'
 import type { CloseReason } from './facts.ts'
 import type { Context } from './member/context.ts'
 import { history } from './member/history.ts'
@@ -78,7 +80,7 @@ export function serveChat(io: ChatServer, context: Context, recovery: Recovery):
     const { request, ack } = split(args)
     try {
       say(this, request, (result) => {
-        if (result instanceof ClientError) refuse(this, ack, result)
+        if (result instanceof Error) refuse(this, ack, result)
         else ack?.(result)
       })
     } catch (error) {
@@ -110,14 +112,16 @@ export function serveChat(io: ChatServer, context: Context, recovery: Recovery):
     if (restored !== undefined) resume(context, socket, restored)
   }
 
-  /** The store was silent: close the connection, so that the client keeps its id and offset, and comes back with them. */
-  const closeFailed = (socket: ChatSocket, next: () => void): void => {
+  const admitConnection = (socket: ChatSocket, next: (error?: Error) => void): void => {
+    // The store was silent: close the connection, so that the client keeps its id and offset, and comes back with them.
     if (recovery.hasFailed(socket)) socket.conn.close()
-    else next()
+    else if (namespacesOf(socket) > ROOMS_PER_CONNECTION_MAX) {
+      next(new Error(`at most ${ROOMS_PER_CONNECTION_MAX} rooms over one connection`))
+    } else next()
   }
 
   for (const namespace of [io.of('/'), roomNamespaces(io)]) {
-    namespace.use(closeFailed)
+    namespace.use(admitConnection)
     namespace.on('connection', onConnection)
   }
 }
@@ -128,7 +132,9 @@ const KNOWN_EVENTS: ReadonlySet<string> = new Set(CLIENT_EVENTS)
 function roomNamespaces(io: ChatServer): ChatNamespace {
   return io.of(
     (name: string, _auth: unknown, next: (error: Error | null, isAllowed: boolean) => void) => {
-      next(null, name.startsWith(ROOM_NAMESPACE_PREFIX) && roomOfNamespace(name).room !== undefined)
+      const { room } = name.startsWith(ROOM_NAMESPACE_PREFIX) ? roomOfNamespace(name) : {}
+      // One spelling a room: with others one connection could be its member many times.
+      next(null, room !== undefined && roomNamespace(room) === name)
     },
   )
 }

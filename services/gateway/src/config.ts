@@ -71,6 +71,24 @@ export const gatewaySettings = {
   RECOVERY_MAX_MESSAGES: count(1_000, 0, 1_000_000).describe(
     'Missed messages that are sent to one who comes back; one who missed more joins anew.',
   ),
+  DRAIN_PROPAGATION_MS: ms(5_000, 600_000).describe(
+    'How long after SIGTERM connections stay as they are, while the load balancers learn that this gateway takes no new ones.',
+  ),
+  DRAIN_SPREAD_MS: ms(20_000, 3_600_000).describe(
+    'Over how long a gateway that ends closes its connections, one after another. 0 closes them at once, and announces at once those who do not come back.',
+  ),
+  SHUTDOWN_TIMEOUT_MS: ms(45_000, 3_600_000, 1).describe(
+    'How long an orderly end may take after SIGTERM before the process ends with status 1: longer than `DRAIN_PROPAGATION_MS`, `DRAIN_SPREAD_MS` and `QUIT_GRACE_MS` together.',
+  ),
+  AFFINITY_COOKIE: z
+    .string()
+    .regex(/^[\w-]{1,64}(;[^\r\n]*)?$/, {
+      error: 'must be the name of a cookie, with its attributes if it has any',
+    })
+    .optional()
+    .describe(
+      'Name of the cookie by which the ingress keeps a client at one gateway, with its attributes, such as `roomcast; Path=/`. A gateway that ends takes it back, so that clients are not led to it again.',
+    ),
   SLOW_CLIENT_BYTES: bytes(1_048_576, 16_384, 1_073_741_824).describe(
     'Unsent bytes that a connection may have; over it the connection is ended.',
   ),
@@ -107,6 +125,9 @@ export interface Config {
   readonly quitGraceMs: number
   readonly recoveryWindowMs: number
   readonly recoveryMaxMessages: number
+  readonly drainPropagationMs: number
+  readonly drainSpreadMs: number
+  readonly affinityCookie: string | undefined
   readonly slowClientBytes: number
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
@@ -141,6 +162,9 @@ export function parseConfig(env: Environment): Config {
     quitGraceMs: e.QUIT_GRACE_MS,
     recoveryWindowMs: e.RECOVERY_WINDOW_MS,
     recoveryMaxMessages: e.RECOVERY_MAX_MESSAGES,
+    drainPropagationMs: e.DRAIN_PROPAGATION_MS,
+    drainSpreadMs: e.DRAIN_SPREAD_MS,
+    affinityCookie: e.AFFINITY_COOKIE,
     slowClientBytes: e.SLOW_CLIENT_BYTES,
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,

@@ -1,13 +1,25 @@
 import type { TransportName } from '@roomcast/protocol'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import { closeReasonOf } from './chat.ts'
-import type { Facts } from './facts.ts'
+import { terminateConnection } from './engine.ts'
+import type { CloseReason, Facts } from './facts.ts'
+
+/** How long a connection that was asked to close may take, in milliseconds: a polling client may have no request open to be told by. */
+const CLOSE_WAIT_MS = 2_000
 
 /** The open connections, whether or not they are in a room. */
 export interface Connections {
   readonly byTransport: Readonly<Record<TransportName, number>>
-  /** Ends them all so that clients come back by themselves: never with a disconnect packet, which tells them to stay away. */
-  closeAll(): void
+  open(): number
+  /** Connections that were asked to close and are still open. */
+  closing(): number
+  /**
+   * Ends so many connections, the oldest first, so that their clients come back by themselves: the transport is closed, never with a
+   * disconnect packet, which tells them to stay away. What was written before is sent; after `CLOSE_WAIT_MS` it is over.
+   */
+  close(count: number): void
+  /** Says why a connection is about to end, where that is known better than Engine.IO will tell. */
+  blame(connection: object, reason: CloseReason): void
 }
 
 /** Counts connections by the transport that they use now. `onChange` is called after each change. */
@@ -18,6 +30,8 @@ export function countConnections(
 ): Connections {
   const byTransport: Record<TransportName, number> = { websocket: 0, polling: 0 }
   const open = new Set<EngineConnection>()
+  const closing = new Set<EngineConnection>()
+  const blamed = new WeakMap<object, CloseReason>()
 
   const nameOf = (connection: EngineConnection): TransportName =>
     connection.transport.name === 'websocket' ? 'websocket' : 'polling'
@@ -35,15 +49,34 @@ export function countConnections(
     })
     connection.once('close', (reason: string) => {
       open.delete(connection)
+      closing.delete(connection)
       byTransport[transport]--
-      facts.connectionClosed(closeReasonOf(reason))
+      facts.connectionClosed(blamed.get(connection) ?? closeReasonOf(reason))
       onChange()
     })
   })
+
+  const close = (connection: EngineConnection): void => {
+    closing.add(connection)
+    connection.close()
+    setTimeout(() => {
+      if (open.has(connection)) terminateConnection(connection)
+    }, CLOSE_WAIT_MS)
+  }
+
   return {
     byTransport,
-    closeAll() {
-      for (const connection of open) connection.close(true)
+    open: () => open.size,
+    closing: () => closing.size,
+    close(count) {
+      let left = count
+      for (const connection of open) {
+        if (left === 0) return
+        if (closing.has(connection)) continue
+        left--
+        close(connection)
+      }
     },
+    blame: (connection, reason) => void blamed.set(connection, reason),
   }
 }

@@ -57,6 +57,15 @@ export function localPacket(socket: object, packet: object, flags: object): void
   internal.packet(packet, flags)
 }
 
+/** How many namespaces the connection of a socket has joined, this one included. */
+export function namespacesOf(socket: ChatSocket): number {
+  const { client } = socket as unknown as {
+    readonly client: { readonly sockets: { readonly size: number } }
+  }
+  // A socket is among them only once it is connected.
+  return client.sockets.size + 1
+}
+
 /** The private session id of a socket, which its client alone is told. */
 export function pidOf(socket: ChatSocket): string {
   return (socket as unknown as { readonly pid: string }).pid
@@ -76,8 +85,13 @@ export function unsentBytes(socket: ChatSocket): number {
 
 /** Ends a connection at once and frees what it had buffered; a polite close would hold that until the other side answers. */
 export function terminate(socket: ChatSocket): void {
-  engineOf(socket).transport.socket?.terminate()
-  socket.conn.close(true)
+  terminateConnection(socket.conn)
+}
+
+/** The same for a connection, which may carry several sockets. */
+export function terminateConnection(connection: { close(discard: boolean): void }): void {
+  ;(connection as unknown as Engine).transport.socket?.terminate()
+  connection.close(true)
 }
 
 /** Codes with which a websocket is closed by a client that means it: normal closure, and a page that goes away. */

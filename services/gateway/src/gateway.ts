@@ -17,6 +17,7 @@ import { createBrokerClient } from './broker-client.ts'
 import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
 import { countConnections } from './connections.ts'
+import { drain } from './drain.ts'
 import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
@@ -53,6 +54,8 @@ export interface Gateway extends Service {
 export async function startGateway(config: Config, deps: GatewayDeps): Promise<Gateway> {
   const { log, telemetry, roomLog, now } = deps
   const instance = randomBytes(8).toString('hex')
+  /** For durations: it is not set back or forth, as the time of day may be. */
+  const clock = (): number => performance.now()
   const closer = new Closer()
   try {
     const pages = await createPages()
@@ -85,13 +88,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       },
       ...corsOf(config),
     })
-    io.engine.use(
-      (req: { _query?: Record<string, unknown> }, res: RefusableResponse, next: () => void) => {
-        // A refused handshake brings the client back by itself, here or elsewhere; sessions that exist go on to their end.
-        if (!isEnding || req._query?.['sid'] !== undefined) next()
-        else res.writeHead(503, { 'retry-after': '1', connection: 'close' }).end()
-      },
-    )
+    io.engine.use(refuseHandshakes(() => isEnding, config.affinityCookie))
 
     const facts = createFacts(telemetry, () => ({
       connections: connections.byTransport,
@@ -107,7 +104,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       facts,
       now,
       onSlow: (socket) => {
-        facts.connectionClosed('slow')
+        connections.blame(socket.conn, 'slow')
         log.info({ sid: socket.id }, 'slow connection was ended')
       },
     })
@@ -122,7 +119,8 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       maxMessages: config.outboxMaxMessages,
       maxBytes: config.outboxMaxBytes,
       append: (batches) => brokers.append(batches),
-      now,
+      isLogAvailable: () => roomLog.isAvailable(),
+      now: clock,
       log,
     })
     const rooms = createRooms({
@@ -154,7 +152,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     closer.add(() => outbox.flush())
 
     const quits = createQuits<Quit>(config.quitGraceMs, {
-      now,
+      now: clock,
       announce: (quit) => announceQuit(context, quit),
     })
     closer.add(() => quits.flush())
@@ -175,10 +173,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     serveChat(io, context, recovery)
     const refresher = keepSessions(context)
     closer.add(() => refresher.close())
-    closer.add(() => {
-      connections.closeAll()
-      io.engine.close()
-    })
+    closer.add(() => io.engine.close())
 
     const wasAvailable = latch(() => roomLog.isAvailable())
     closer.add(() => wasAvailable.close())
@@ -195,17 +190,25 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         },
       },
     )
-    // The metrics port outlives everything else, so that the end can be watched: it is the last step to run.
-    const close = async (): Promise<void> => {
+    const end = async (): Promise<void> => {
       isEnding = true
       reporter.setDraining(true)
+      if (connections.open() > 0) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, config.drainPropagationMs)
+        })
+        await drain(connections, { spreadMs: config.drainSpreadMs, now: clock, log })
+        // Those who are back elsewhere by then are not announced; the rest is nobody else's to announce.
+        if (config.drainSpreadMs > 0) await quits.settled()
+      }
       await closer.close()
+      // Outlives everything else, so that the end can be watched.
       await health.close()
       await telemetry.close()
     }
     log.info({ port, metricsPort: health.port, instance, pod: config.pod }, 'gateway is listening')
-    let closing: Promise<void> | undefined
-    return { port, metricsPort: health.port, io, close: () => (closing ??= close()) }
+    let ending: Promise<void> | undefined
+    return { port, metricsPort: health.port, io, close: () => (ending ??= end()) }
   } catch (error) {
     // Why it did not start is what matters, not what that broke on the way out.
     await closer.close().catch(() => undefined)
@@ -222,8 +225,30 @@ function corsOf({ corsOrigins }: Config) {
   return { cors: { origin: corsOrigins.includes('*') || [...corsOrigins], credentials: true } }
 }
 
-interface RefusableResponse {
+interface Response {
   writeHead(status: number, headers: Record<string, string>): { end(): void }
+}
+
+/**
+ * Refuses new connections while the gateway ends: clients come back by themselves, and are free of the cookie that led them here.
+ * Requests of connections that exist go on to their end.
+ */
+function refuseHandshakes(isEnding: () => boolean, affinityCookie: string | undefined) {
+  const [cookie, ...attributes] = (affinityCookie ?? '').split(';')
+  const expired = [
+    `${cookie}=`,
+    'Max-Age=0',
+    ...attributes.map((attribute) => attribute.trim()),
+  ].join('; ')
+  const headers = {
+    'retry-after': '1',
+    connection: 'close',
+    ...(affinityCookie === undefined ? {} : { 'set-cookie': expired }),
+  }
+  return (req: { _query?: Record<string, unknown> }, res: Response, next: () => void): void => {
+    if (!isEnding() || req._query?.['sid'] !== undefined) next()
+    else res.writeHead(503, headers).end()
+  }
 }
 
 async function listenPages(

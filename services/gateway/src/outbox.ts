@@ -15,7 +15,7 @@ import type { Log } from '@roomcast/runtime'
 export const FLIGHTS_MAX = 4
 /** How long a message may wait for its answer, in milliseconds. Then its sender is told that the outcome is unknown. */
 const MESSAGE_DEADLINE_MS = 5_000
-/** After failing for so long without a success, new messages are refused at once instead of waiting, in milliseconds. */
+/** After failing for so long, a room's new messages are refused at once instead of waiting, in milliseconds. */
 const REFUSE_AFTER_MS = 1_000
 /** First and longest wait before a failed batch is sent again, in milliseconds. */
 const RETRY_MS = 25
@@ -47,6 +47,8 @@ interface RoomQueue {
   next: number
   /** Nobody on this gateway is in the room: forget it when there is nothing left to send. */
   isForgotten: boolean
+  /** Since when its appends have failed. */
+  failingSince: number | undefined
 }
 
 export interface Outbox {
@@ -62,8 +64,6 @@ export interface Outbox {
   forget(room: RoomId): void
   /** Messages that wait or are under way. */
   size(): number
-  /** Whether appends have failed for a while: the log or every broker is away. */
-  isDegraded(): boolean
   /** Sends what there is and resolves when all of it has its outcome. Takes nothing more. */
   flush(): Promise<void>
 }
@@ -73,6 +73,8 @@ interface OutboxOptions {
   readonly instance: string
   readonly maxMessages: number
   readonly maxBytes: number
+  /** Whether this gateway reaches the log itself: a sign, besides failing appends, that it is away. */
+  readonly isLogAvailable: () => boolean
   readonly append: (batches: readonly AppendBatch[]) => Promise<readonly AppendResult[]>
   readonly now: () => number
   readonly log: Log
@@ -84,7 +86,7 @@ interface OutboxOptions {
  * outcome is unknown is sent again exactly as it was, with the same producer and numbers, until it has an answer or its deadline passed.
  */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { instance, maxMessages, maxBytes, append, now, log } = options
+  const { instance, maxMessages, maxBytes, append, isLogAvailable, now, log } = options
   const queues = new Map<RoomId, RoomQueue>()
   /** Rooms that have something to send and nothing under way, in order of arrival. */
   const ready = new Set<RoomQueue>()
@@ -93,7 +95,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let flights = 0
   let producers = 0
   let isPumpScheduled = false
-  let failingSince: number | undefined
+  let awaySince: number | undefined
   let isClosing = false
   let onEmpty: (() => void) | undefined
 
@@ -144,7 +146,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         giveUp(queue)
         return false
       })
-      if (again.length > 0) void send(again)
+      if (again.length > 0) void send(again, true)
       checkEmpty()
     }, wait)
   }
@@ -154,7 +156,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (batch === undefined) return 'done'
     switch (result.status) {
       case 'appended':
-        failingSince = undefined
+        queue.failingSince = undefined
         for (const [i, pending] of batch.messages.entries()) {
           settle(pending, {
             offset: formatOffset({ epoch: result.epoch, seq: result.seqs[i] ?? 0 }),
@@ -177,8 +179,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     }
   }
 
-  const send = async (sent: readonly RoomQueue[]): Promise<void> => {
-    flights++
+  /** A request of rooms that fail takes no flight: those that do not fail must not wait for it. */
+  const send = async (sent: readonly RoomQueue[], isRetry: boolean): Promise<void> => {
+    if (!isRetry) flights++
     let results: readonly AppendResult[]
     try {
       results = await append(
@@ -189,17 +192,19 @@ export function createOutbox(options: OutboxOptions): Outbox {
         })),
       )
     } catch (error) {
-      if (failingSince === undefined) log.warn({ err: error }, 'append failed; trying again')
+      if (!isRetry) log.warn({ err: error }, 'append failed; trying again')
       results = sent.map(() => ({ status: 'failed', message: 'no answer' }))
     }
-    flights--
+    if (!isRetry) flights--
     const again = sent.filter((queue, i) => {
       const result = results[i]
       return result === undefined || take(queue, result) === 'retry'
     })
     if (again.length > 0) {
-      failingSince ??= now()
-      for (const { flight } of again) if (flight !== undefined) flight.attempts++
+      for (const queue of again) {
+        queue.failingSince ??= now()
+        if (queue.flight !== undefined) queue.flight.attempts++
+      }
       retryLater(again)
     }
     pump()
@@ -218,7 +223,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         sent.push(queue)
         left -= load(queue, left)
       }
-      void send(sent)
+      void send(sent, false)
     }
   }
 
@@ -252,14 +257,20 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (messages === 0) onEmpty?.()
   }
 
-  const isFailing = (): boolean =>
-    failingSince !== undefined && now() - failingSince >= REFUSE_AFTER_MS
+  /** Whether a message would wait in vain: its room has failed for a while, or the log has been away for a while. */
+  const isHopeless = (queue: RoomQueue | undefined): boolean => {
+    awaySince = isLogAvailable() ? undefined : (awaySince ?? now())
+    const since = queue?.failingSince ?? awaySince
+    return since !== undefined && now() - since >= REFUSE_AFTER_MS
+  }
 
   return {
     add(room, message, done) {
       if (isClosing) throw new ClientError('unavailable', 'this gateway is ending')
-      // While failing one batch at a time goes on trying; the rest is told at once.
-      if (isFailing() && messages > 0) {
+      let queue = queues.get(room)
+      // One batch of a room goes on trying; the rest is told at once.
+      const isTrying = queue?.flight !== undefined || (queue === undefined && messages > 0)
+      if (isTrying && isHopeless(queue)) {
         throw new ClientError('unavailable', 'the room log can not be reached right now')
       }
       const size = message.payload.length + OVERHEAD_BYTES
@@ -268,7 +279,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
       messages++
       bytes += size
-      let queue = queues.get(room)
       if (queue === undefined) {
         queue = {
           room,
@@ -277,6 +287,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
           producerId: newProducerId(),
           next: 1,
           isForgotten: false,
+          failingSince: undefined,
         }
         queues.set(room, queue)
       }
@@ -294,7 +305,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
       else queue.isForgotten = true
     },
     size: () => messages,
-    isDegraded: isFailing,
     async flush() {
       isClosing = true
       if (messages === 0) return

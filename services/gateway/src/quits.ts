@@ -4,6 +4,8 @@ export interface Quits<T> {
   add(quit: T): void
   /** Announces all that wait, now; resolves when they are, and all that were due before. */
   flush(): Promise<void>
+  /** Resolves when none waits any more, each after its grace. */
+  settled(): Promise<void>
   /** Quits that wait or are being announced. */
   size(): number
 }
@@ -16,9 +18,13 @@ export function createQuits<T>(
   const waiting: { readonly quit: T; readonly at: number }[] = []
   const underWay = new Set<Promise<void>>()
   let timer: NodeJS.Timeout | undefined
+  let onSettled: () => void = () => undefined
 
   const start = (quit: T): void => {
-    const done = announce(quit).finally(() => underWay.delete(done))
+    const done = announce(quit).finally(() => {
+      underWay.delete(done)
+      if (waiting.length + underWay.size === 0) onSettled()
+    })
     underWay.add(done)
   }
 
@@ -49,6 +55,12 @@ export function createQuits<T>(
       timer = undefined
       for (const { quit } of waiting.splice(0)) start(quit)
       await Promise.all(underWay)
+    },
+    async settled() {
+      if (waiting.length + underWay.size === 0) return
+      await new Promise<void>((resolve) => {
+        onSettled = resolve
+      })
     },
     size: () => waiting.length + underWay.size,
   }

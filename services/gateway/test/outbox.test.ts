@@ -21,9 +21,11 @@ function outbox(limits = { maxMessages: 10_000, maxBytes: 16_777_216 }) {
     fail: () => void
   }[] = []
   const outcomes = new Map<string, Outcome>()
+  let isLogAvailable = true
   const box = createOutbox({
     ...limits,
     instance: 'gw',
+    isLogAvailable: () => isLogAvailable,
     now: Date.now,
     log,
     append: (batches) =>
@@ -39,6 +41,7 @@ function outbox(limits = { maxMessages: 10_000, maxBytes: 16_777_216 }) {
       box.add(to, { payload: text }, (outcome) => outcomes.set(text, outcome)),
     texts: (i: number) =>
       requests[i]?.batches.map(({ messages }) => messages.map(({ payload }) => payload)),
+    setLogAvailable: (is: boolean) => (isLogAvailable = is),
     /** Lets promises and immediate callbacks go on. */
     turn: () => jest.advanceTimersByTimeAsync(1),
   }
@@ -109,7 +112,7 @@ describe('an outbox', () => {
   })
 
   it('tells the sender that the outcome is unknown after the deadline, and numbers anew', async () => {
-    const { say, turn, requests, outcomes, size, isDegraded } = outbox()
+    const { say, turn, requests, outcomes, size } = outbox()
     say('a')
     for (let passed = 0; passed < 6_000; passed += 100) {
       requests.at(-1)?.fail()
@@ -117,7 +120,6 @@ describe('an outbox', () => {
     }
     expect(outcomes.get('a')).toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 })
     expect(size()).toBe(0)
-    expect(isDegraded()).toBe(true)
     const before = requests.length
     say('b')
     await turn()
@@ -126,21 +128,59 @@ describe('an outbox', () => {
     )
   })
 
-  it('refuses at once while appends fail, but for one that tries', async () => {
-    const { say, turn, requests, outcomes } = outbox()
+  it('refuses a room at once while its appends fail, but for one that tries, and no other room', async () => {
+    const { say, turn, texts, requests, outcomes } = outbox()
     say('a')
     await turn()
     requests[0]?.fail()
     await jest.advanceTimersByTimeAsync(1_100)
     expect(() => say('b')).toThrow(expect.objectContaining({ code: 'unavailable' }))
+    say('elsewhere', RoomId.parse('healthy'))
+    await turn()
+    const healthy = requests.findIndex((_, i) => texts(i)?.[0]?.[0] === 'elsewhere')
+    requests[healthy]?.answer([appended(1)])
+    await turn()
+    expect(outcomes.get('elsewhere')).toEqual({ offset: 'e:1' })
     requests[1]?.answer([appended(1)])
     await turn()
     expect(outcomes.get('a')).toEqual({ offset: 'e:1' })
     say('c')
     await turn()
-    requests[2]?.answer([appended(2)])
+    requests.at(-1)?.answer([appended(2)])
     await turn()
     expect(outcomes.get('c')).toEqual({ offset: 'e:2' })
+  })
+
+  it('refuses every room at once when the log has been away for a while, but for one that tries', async () => {
+    const { say, turn, setLogAvailable } = outbox()
+    setLogAvailable(false)
+    say('a')
+    await turn()
+    say('b', RoomId.parse('other'))
+    await jest.advanceTimersByTimeAsync(1_100)
+    expect(() => say('c', RoomId.parse('third'))).toThrow(
+      expect.objectContaining({ code: 'unavailable' }),
+    )
+    setLogAvailable(true)
+    expect(() => say('d', RoomId.parse('third'))).not.toThrow()
+  })
+
+  it('rooms that fail take no place from those that do not', async () => {
+    const { say, turn, requests, outcomes } = outbox()
+    for (let i = 0; i < 8; i++) {
+      say(`bad ${i}`, RoomId.parse(`bad ${i}`))
+      await turn()
+      requests.at(-1)?.fail()
+      await turn()
+    }
+    await jest.advanceTimersByTimeAsync(200)
+    // All of them are under way again, without an answer.
+    say('good', RoomId.parse('good'))
+    await turn()
+    const good = requests.find(({ batches }) => batches[0]?.room === 'good')
+    good?.answer([appended(1)])
+    await turn()
+    expect(outcomes.get('good')).toEqual({ offset: 'e:1' })
   })
 
   it.each([

@@ -91,20 +91,23 @@ export const MessagesView = z.object({
   complete: z.boolean().describe('false when messages that belong here are no longer in the log'),
 })
 
-const gatewayStates = ['ready', 'draining', 'silent'] as const
+const gatewayStates = ['ready', 'draining', 'silent', 'not_reporting'] as const
 
 export const GatewayView = z.object({
-  instance: z.string(),
+  instance: z.string().describe('the process; of one that is not reporting, the uid of its Pod'),
   pod: z.string(),
   address: z.string(),
   version: z.string(),
   startedAt: z.number(),
-  state: z.enum(gatewayStates),
+  state: z
+    .enum(gatewayStates)
+    .describe(
+      '`draining`: it sends its connections elsewhere and ends. `silent`: nothing came from it for two beats (2 s), and it is forgotten when its lease runs out. `not_reporting`: Kubernetes runs its Pod, but this replica does not hear it, so its numbers are zeros.',
+    ),
   connections: z.object({ websocket: z.int(), polling: z.int() }),
   members: z.int(),
   rooms: z.int(),
-  /** Milliseconds since the last report. */
-  ageMs: z.int(),
+  ageMs: z.int().describe('milliseconds since its last report'),
 })
 export const GatewaysView = z.object({ gateways: z.array(GatewayView) })
 
@@ -130,6 +133,50 @@ export const RoomView = z.object({
   gateways: z.int().describe('gateways that have members of the room'),
 })
 export const RoomsView = z.object({ rooms: z.array(RoomView), total: z.int() })
+
+/** The first event of `GET /v1/events` of presence, `state`: all that its dashboard shows. */
+export const PresenceView = z.object({
+  at: z.number().describe('milliseconds since 1970, as on every event'),
+  replica: z.object({
+    name: z.string().describe('of the replica that answers: its pod'),
+    version: z.string(),
+    startedAt: z.number(),
+  }),
+  stats: StatsView,
+  gateways: z.array(GatewayView).describe('every one, by pod'),
+  rooms: RoomsView.describe('the busiest'),
+})
+export type PresenceView = z.infer<typeof PresenceView>
+
+/** Every other event of that stream, `change`: what took the place of what was told before. */
+export const PresenceChange = z.object({
+  at: z.number(),
+  stats: StatsView.optional(),
+  gateways: z
+    .object({ changed: z.array(GatewayView), gone: z.array(z.string()).describe('instances') })
+    .optional(),
+  rooms: RoomsView.optional(),
+})
+export type PresenceChange = z.infer<typeof PresenceChange>
+
+/** `GET /v1/history` of presence. */
+export const HistoryRange = z.enum(['5m', '2h', '24h'])
+export type HistoryRange = z.infer<typeof HistoryRange>
+export const HistoryQuery = z.object({
+  range: HistoryRange.default('2h').describe('in steps of 1, 10 and 60 seconds'),
+})
+const points = z.array(z.int().nullable())
+export const HistoryView = z.object({
+  range: HistoryRange,
+  stepMs: z.int(),
+  lengthMs: z.int().describe('of the whole range; there are fewer points while a replica is young'),
+  startMs: z.int().describe('where the first point is, in milliseconds since 1970'),
+  connections: points,
+  members: points,
+  rooms: points,
+  gateways: points,
+})
+export type HistoryView = z.infer<typeof HistoryView>
 
 /** `GET /v1/rooms/{room}/members` of presence. */
 export const MembersQuery = z.object({

@@ -25,6 +25,8 @@ export const GatewayInfo = z.object({
   address: z.string().min(1).max(300),
   version: z.string().max(64),
   startedAt: z.number(),
+  /** Whether it understands `shed`; one that is older ends the connection at a frame that it does not know. */
+  sheds: z.boolean().optional(),
 })
 export type GatewayInfo = z.infer<typeof GatewayInfo>
 
@@ -85,3 +87,14 @@ export const PresenceToGateway = z.discriminatedUnion('t', [
   z.object({ t: z.literal('counts'), counts: z.array(z.tuple([RoomId, z.int().min(0)])) }),
 ])
 export type PresenceToGateway = z.infer<typeof PresenceToGateway>
+
+/**
+ * From the leader of presence to a gateway with too many connections, and only to one that says that it `sheds`: to send this many of
+ * them elsewhere, spread over that time. A wish: one that drains, or has fewer by now, does what makes sense.
+ */
+export const Shed = z.object({
+  t: z.literal('shed'),
+  connections: z.int().min(1),
+  withinMs: z.int().min(0),
+})
+export type Shed = z.infer<typeof Shed>

@@ -2,11 +2,11 @@
 --
 -- KEYS  1 meta       hash: epoch, seq (last number given), replid (of the server that gave it), ends ("epoch:seq,..." of ended epochs)
 --       2 stream     entries `<seq>-0` with one field `p`, the payload
---       3 producers  hash: producer id -> "first last at epoch seqs" of its last batch
 -- ARGV  1 prefix of the key hashes' names (one hash per half window: message key -> seq)
 --       2 channel    3 epoch to use if one begins here    4 historySize    5 historyTtlMs    6 half key window, ms
---       7 producerTtlMs    8 ended epochs kept    9 producer id or ""    10 its number of the first message
---       11... pairs: message key or "", payload
+--       7 half producerTtlMs    8 ended epochs kept    9 producer id or ""    10 its number of the first message
+--       11 prefix of the producer hashes' names (one per half time: producer id -> "first last epoch seqs" of its last batch)
+--       12... pairs: message key or "", payload
 -- Returns {1, epoch, seqs}: appended, now or when this batch came before; seqs is the first number if they are consecutive, else
 --         a list with commas. {0, last}: out of order, nothing was written.
 --
@@ -14,47 +14,49 @@
 
 local function number(n) return string.format('%.0f', n) end
 
-local META, STREAM, PRODUCERS = KEYS[1], KEYS[2], KEYS[3]
+local META, STREAM = KEYS[1], KEYS[2]
 local keyPrefix, channel, newEpoch = ARGV[1], ARGV[2], ARGV[3]
 local historySize, historyTtl, halfWindow = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local producerTtl, endsKept, producer, first = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
-local count = (#ARGV - 10) / 2
+local halfTtl, endsKept, producer, first = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+local producerPrefix = ARGV[11]
+local count = (#ARGV - 11) / 2
 local last = (first or 0) + count - 1
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local isNewProducer = false
-if producer ~= '' then
-  local known = redis.call('HGET', PRODUCERS, producer)
-  local knownFirst, knownLast, knownAt, knownEpoch, knownSeqs
-  if known then
-    knownFirst, knownLast, knownAt, knownEpoch, knownSeqs = string.match(known, '^(%d+) (%d+) (%d+) (%w+) ([%d,]+)$')
-  end
-  if knownFirst and now - tonumber(knownAt) < producerTtl then
-    if tonumber(knownFirst) == first and tonumber(knownLast) == last then return { 1, knownEpoch, knownSeqs } end
-    if first ~= tonumber(knownLast) + 1 then return { 0, tonumber(knownLast) } end
-  else
-    isNewProducer = true
-  end
-end
-
 local meta = redis.call('HMGET', META, 'epoch', 'seq', 'replid', 'ends')
 local epoch, seq, ends = meta[1], tonumber(meta[2] or '0'), meta[4] or ''
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or ''
 
--- Which messages are known by their keys: looked up in the current half window's hash and the two before it.
+-- Hashes of past half times expire whole: what is forgotten costs nothing. One ahead is looked at as well, since the clock of the
+-- server before a failover may have been further on.
+local producerHalf = math.floor(now / halfTtl)
+if producer ~= '' and epoch then
+  local known
+  for back = -1, 2 do
+    known = redis.call('HGET', producerPrefix .. number(producerHalf - back), producer)
+    if known then break end
+  end
+  if known then
+    local knownFirst, knownLast, knownEpoch, knownSeqs = string.match(known, '^(%d+) (%d+) (%w+) ([%d,]+)$')
+    if tonumber(knownFirst) == first and tonumber(knownLast) == last then return { 1, knownEpoch, knownSeqs } end
+    if first ~= tonumber(knownLast) + 1 then return { 0, tonumber(knownLast) } end
+  end
+end
+
+-- Which messages are known by their keys: looked up in the current half window's hash, the two before it, and the next.
 local half = math.floor(now / halfWindow)
 local known, asked, askedAt = {}, {}, {}
 for i = 1, count do
-  local key = ARGV[9 + 2 * i]
+  local key = ARGV[10 + 2 * i]
   if key ~= '' then
     asked[#asked + 1] = key
     askedAt[#askedAt + 1] = i
   end
 end
 if #asked > 0 and epoch then
-  for back = 0, 2 do
+  for back = -1, 2 do
     local found = redis.call('HMGET', keyPrefix .. number(half - back), unpack(asked))
     for j = 1, #asked do
       if found[j] then known[askedAt[j]] = tonumber(found[j]) end
@@ -65,7 +67,10 @@ end
 -- From here on there are writes.
 if not epoch then
   -- Without its numbers (never written, expired, evicted) whatever else is left of the room is of no use.
-  redis.call('DEL', STREAM, PRODUCERS)
+  redis.call('DEL', STREAM)
+  for back = -1, 2 do
+    redis.call('DEL', keyPrefix .. number(half - back), producerPrefix .. number(producerHalf - back))
+  end
   epoch = newEpoch
 elseif meta[3] ~= replid then
   -- Another server, or a restarted one: its copy may lack the tail, so numbers after `seq` may have been given before.
@@ -80,7 +85,7 @@ end
 
 local base, new, fresh, inBatch, seqs, isConsecutive = seq, {}, {}, {}, {}, true
 for i = 1, count do
-  local key, payload = ARGV[9 + 2 * i], ARGV[10 + 2 * i]
+  local key, payload = ARGV[10 + 2 * i], ARGV[11 + 2 * i]
   local at = known[i] or (key ~= '' and inBatch[key]) or nil
   if not at then
     seq = seq + 1
@@ -107,16 +112,9 @@ if #fresh > 0 then
   redis.call('PEXPIRE', hash, 3 * halfWindow)
 end
 if producer ~= '' then
-  if isNewProducer then
-    -- A new one is rare, and the time to look for those that are gone.
-    local all = redis.call('HGETALL', PRODUCERS)
-    for i = 1, #all, 2 do
-      local at = string.match(all[i + 1], '^%d+ %d+ (%d+) ')
-      if not at or now - tonumber(at) >= producerTtl then redis.call('HDEL', PRODUCERS, all[i]) end
-    end
-  end
-  redis.call('HSET', PRODUCERS, producer, number(first) .. ' ' .. number(last) .. ' ' .. number(now) .. ' ' .. epoch .. ' ' .. answer)
-  redis.call('PEXPIRE', PRODUCERS, producerTtl)
+  local hash = producerPrefix .. number(producerHalf)
+  redis.call('HSET', hash, producer, number(first) .. ' ' .. number(last) .. ' ' .. epoch .. ' ' .. answer)
+  redis.call('PEXPIRE', hash, 3 * halfTtl)
 end
 if #new > 0 then
   local header = '{"v":1,"epoch":"' .. epoch .. '","first":' .. number(base + 1) .. ',"at":' .. number(now) .. '}'

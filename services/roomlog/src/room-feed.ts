@@ -6,6 +6,8 @@ import type { Entry, Follower, Following, Head, LogBatch, RoomLog } from './room
 const BATCHES_KEPT_IN_REPAIR = 64
 /** Entries that one read of a repair asks for: what a repair may hold in memory at a time. */
 const REPAIR_READ_LIMIT = 500
+/** How long a feed that seems behind may take to catch up by itself, in milliseconds: live batches may be on their way. */
+const BEHIND_WAIT_MS = 1_000
 /** First and longest wait between attempts to read the log, in milliseconds. */
 const REPAIR_RETRY_MS = 50
 const REPAIR_RETRY_MAX_MS = 1_000
@@ -42,6 +44,7 @@ export class RoomFeed {
   #waiting: LogBatch[] | undefined
   #isReadAgainNeeded = false
   #isClosed = false
+  #behind: NodeJS.Timeout | undefined
   #retry: { timer: NodeJS.Timeout; wake: () => void } | undefined
 
   private constructor(log: RoomLog, room: RoomId, listener: FeedListener) {
@@ -97,12 +100,22 @@ export class RoomFeed {
   /** Compares with a head that was read just now: a net under everything that a subscription can lose silently. */
   compare(head: Head): void {
     if (this.#waiting !== undefined || this.#isClosed) return
-    const isBehind = head.epoch === this.#cursor.epoch ? head.seq > this.#cursor.seq : head.seq > 0
-    if (isBehind) this.#startRepair('behind')
+    if (head.epoch !== this.#cursor.epoch) {
+      if (head.seq > 0) this.#startRepair('behind')
+      return
+    }
+    if (head.seq <= this.#cursor.seq || this.#behind !== undefined) return
+    this.#behind = setTimeout(() => {
+      this.#behind = undefined
+      if (head.epoch === this.#cursor.epoch && head.seq > this.#cursor.seq)
+        this.#startRepair('behind')
+    }, BEHIND_WAIT_MS)
+    this.#behind.unref()
   }
 
   close(): void {
     this.#isClosed = true
+    clearTimeout(this.#behind)
     this.#following?.stop()
     if (this.#retry !== undefined) {
       clearTimeout(this.#retry.timer)

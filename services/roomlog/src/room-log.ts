@@ -108,7 +108,7 @@ export interface Retention {
   readonly historyTtlMs: number
   /** How long a message key is known at least, in milliseconds; up to one and a half times as long. */
   readonly keyWindowMs: number
-  /** How long a producer that appends nothing is known, in milliseconds: longer than any retry of a batch. */
+  /** How long a producer that appends nothing is known at least, in milliseconds: longer than any retry of a batch. */
   readonly producerTtlMs: number
 }
 

@@ -8,6 +8,10 @@ import type { Member } from './member.ts'
 import { parseRequest, roomOf } from './request.ts'
 import { releaseEarlySays } from './say.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
+import { fullBucket, take } from '../token-bucket.ts'
+
+/** Joins of one socket: each is written to the log and told to the room. */
+const JOIN_RATE = { perSecond: 1, burst: 10 }
 
 /**
  * `join {username}`: makes the socket a member of the room it named. The same again is answered the same; under another name it is
@@ -27,6 +31,11 @@ export async function join(
   }
   if (session.joining !== undefined) await session.joining.done
   if (session.member === undefined) {
+    const bucket = (session.joinBucket ??= fullBucket(JOIN_RATE, context.now()))
+    const retryAfterMs = take(bucket, JOIN_RATE, context.now())
+    if (retryAfterMs > 0) {
+      throw new ClientError('rate_limited', 'too many joins in a short time', { retryAfterMs })
+    }
     const done = enter(context, socket, room, username)
     session.joining = { name: username, done }
     try {

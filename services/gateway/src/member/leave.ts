@@ -6,7 +6,9 @@ import { memberOf } from './request.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 
 /** `leave`: ends the membership, announced at once. The connection stays and may join again. */
-export function leave(context: Context, socket: ChatSocket): Left {
+export async function leave(context: Context, socket: ChatSocket): Promise<Left> {
+  // What was asked first happens first; how it went is its own answer.
+  await sessionOf(socket).joining?.done.catch(() => undefined)
   depart(context, memberOf(socket), 'meant')
   return { ok: true }
 }

@@ -29,6 +29,7 @@ export interface Session {
   joining: { readonly name: string; readonly done: Promise<void> } | undefined
   /** `say`s that came before the `join` was through. */
   early: EarlySays | undefined
+  joinBucket: Bucket | undefined
   sayBucket: Bucket | undefined
   historyBucket: Bucket | undefined
 }
@@ -44,6 +45,7 @@ export function newSession(destination: Destination): Session {
     member: undefined,
     joining: undefined,
     early: undefined,
+    joinBucket: undefined,
     sayBucket: undefined,
     historyBucket: undefined,
   }

@@ -16,7 +16,7 @@ import { fullBucket, take } from '../token-bucket.ts'
 export type SayHandler = (
   socket: ChatSocket,
   request: unknown,
-  reply: (answer: Said | ClientError) => void,
+  reply: (answer: Said | Error) => void,
 ) => void
 
 /**
@@ -35,8 +35,7 @@ export function createSay(context: Context): SayHandler {
         try {
           say(socket, request, reply)
         } catch (error) {
-          if (!(error instanceof ClientError)) throw error
-          reply(error)
+          reply(error instanceof Error ? error : new Error(String(error)))
         }
       })
       return

@@ -9,6 +9,11 @@ export type RedisClient = Redis | Cluster
 const RECONNECT_MAX_MS = 1_000
 /** How long a command may take before its outcome counts as unknown, in milliseconds. */
 const COMMAND_TIMEOUT_MS = 2_000
+/**
+ * How long a connection may be silent after a command, in milliseconds, before it counts as dead: a server that vanished without a word
+ * would be waited for until the kernel gives up, which takes a quarter of an hour.
+ */
+const SOCKET_TIMEOUT_MS = 4_000
 /** How long the answer to a connection attempt may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 2_000
 
@@ -100,6 +105,7 @@ function connect(url: string, name: string, { isPatient }: { isPatient: boolean 
       ? { maxRetriesPerRequest: null }
       : {
           commandTimeout: COMMAND_TIMEOUT_MS,
+          socketTimeout: SOCKET_TIMEOUT_MS,
           maxRetriesPerRequest: 0,
           autoResendUnfulfilledCommands: false,
         }),

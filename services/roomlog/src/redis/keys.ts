@@ -6,6 +6,7 @@ export interface RoomKeys {
   readonly meta: string
   /** The messages. */
   readonly stream: string
+  /** Prefix of the hashes of producers, one per half of the time for which they are known. */
   readonly producers: string
   /** Prefix of the hashes of message keys, one per half window. */
   readonly messageKeys: string
@@ -19,7 +20,7 @@ export function roomKeys(prefix: string, room: RoomId): RoomKeys {
   return {
     meta: `${base}:meta`,
     stream: `${base}:log`,
-    producers: `${base}:producers`,
+    producers: `${base}:producers:`,
     messageKeys: `${base}:keys:`,
     channel: `${base}:live`,
   }

@@ -48,7 +48,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   } = options
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const scripts = {
-    append: { lua: readScript('append'), numberOfKeys: 3 },
+    append: { lua: readScript('append'), numberOfKeys: 2 },
     read: { lua: readScript('read'), numberOfKeys: 2 },
   }
   const client = connectRedis(url, connectionName) as RedisClient & Commands
@@ -67,17 +67,17 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
       const [isAppended, epochOrLast, seqs] = await client.roomappend(
         keys.meta,
         keys.stream,
-        keys.producers,
         keys.messageKeys,
         keys.channel,
         newEpoch(),
         retention.historySize,
         retention.historyTtlMs,
         retention.keyWindowMs / 2,
-        retention.producerTtlMs,
+        retention.producerTtlMs / 2,
         EPOCHS_KEPT,
         producer?.id ?? '',
         producer?.first ?? 0,
+        keys.producers,
         ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
       )
       return isAppended === 1

@@ -4,6 +4,8 @@ import type { RedisClient } from './connect.ts'
 
 /** Channels in one SSUBSCRIBE when all are subscribed again: bounds how long one command may occupy Redis. */
 const RESUBSCRIBE_CHUNK = 500
+/** How often a subscriber asks for a sign of life, in milliseconds: in a quiet room nothing else would tell that Redis vanished. */
+const PING_INTERVAL_MS = 2_000
 /** How long to wait before an attempt to subscribe again that failed is repeated, in milliseconds. */
 const RESUBSCRIBE_RETRY_MS = 500
 
@@ -90,6 +92,14 @@ export function createSubscriptions(
     client.on('ready', resume)
   }
 
+  // A Cluster's subscribers can not be asked from here; there the comparison of heads finds what was missed.
+  const ping = setInterval(() => {
+    if (client instanceof Cluster || client.status !== 'ready') return
+    // A failure shows as the end of the connection.
+    client.ping().catch(() => undefined)
+  }, PING_INTERVAL_MS)
+  ping.unref()
+
   return {
     async add(name, listener) {
       const existing = channels.get(name)
@@ -128,6 +138,7 @@ export function createSubscriptions(
 
     async close() {
       isClosed = true
+      clearInterval(ping)
       clearTimeout(retry)
       channels.clear()
       await resuming
