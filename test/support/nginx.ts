@@ -27,13 +27,17 @@ interface Settings {
   readonly port: number
   /** `host:port` of each gateway. */
   readonly upstreams: readonly string[]
+  readonly balance: Balance
 }
+
+/** How nginx chooses a gateway: by the client's address, or each in turn, which knows nothing of sessions. */
+export type Balance = 'ip_hash' | 'round_robin'
 
 /**
  * What an operator writes to put nginx in front of gateways. The parts that belong to the test are said to; the rest is what is
  * needed, and why.
  */
-const configuration = ({ dir, port, upstreams }: Settings): string => `
+const configuration = ({ dir, port, upstreams, balance }: Settings): string => `
 # The test's own: everything below a folder of its own, one process that does not go to the background, no change of user.
 daemon off;
 master_process off;
@@ -61,7 +65,7 @@ http {
   # A long-polling or websocket connection has to reach the gateway that has its session, each time: the address decides, by its
   # first three numbers. When that gateway is down its clients go to another one.
   upstream gateways {
-    ip_hash;
+    ${balance === 'ip_hash' ? 'ip_hash;' : ''}
 ${upstreams.map((upstream) => `    server ${upstream} max_fails=1 fail_timeout=5s;`).join('\n')}
   }
 
@@ -99,11 +103,14 @@ ${upstreams.map((upstream) => `    server ${upstream} max_fails=1 fail_timeout=5
 `
 
 /** A real nginx in front of gateways. Resolves when it passes requests on. */
-export async function startNginx(upstreams: readonly string[]): Promise<TestNginx> {
+export async function startNginx(
+  upstreams: readonly string[],
+  balance: Balance = 'ip_hash',
+): Promise<TestNginx> {
   const dir = await mkdtemp(join(tmpdir(), 'roomcast-nginx-'))
   const port = await freePort()
   const file = join(dir, 'nginx.conf')
-  await writeFile(file, configuration({ dir, port, upstreams }))
+  await writeFile(file, configuration({ dir, port, upstreams, balance }))
   const nginx = startProcess(nginxPath(), ['-p', dir, '-c', file])
   const url = `http://127.0.0.1:${port}`
   const stop = async (): Promise<void> => {

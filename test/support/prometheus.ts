@@ -34,7 +34,7 @@ interface Answer {
 /** A scrape that takes longer counts as failed. */
 const SCRAPE_INTERVAL = '200ms'
 
-/** A real Prometheus that scrapes these targets, five times a second. Resolves when it answers queries. */
+/** A real Prometheus that scrapes these targets, five times a second. Resolves when it has scraped each of them. */
 export async function startPrometheus(targets: readonly ScrapeTarget[]): Promise<TestPrometheus> {
   const dir = await mkdtemp(join(tmpdir(), 'roomcast-prometheus-'))
   const port = await freePort()
@@ -69,29 +69,27 @@ export async function startPrometheus(targets: readonly ScrapeTarget[]): Promise
     if (answer.status === 'error') throw new Error(`${answer.error}: ${query}`)
     return answer.data as T
   }
+  const query = async (expr: string): Promise<Series[]> => {
+    const { result } = await ask<{
+      result: { metric: Record<string, string>; value: [number, string] }[]
+    }>('query', { query: expr })
+    return result.map(({ metric, value: [, value] }) => ({ labels: metric, value: Number(value) }))
+  }
   try {
-    await until('a ready Prometheus', async () => {
+    await until('a Prometheus that has scraped every target', async () => {
       if (prometheus.child.exitCode !== null) {
         throw new Error(`prometheus ended:\n${prometheus.output()}`)
       }
-      const response = await fetch(`${url}/-/ready`).catch(() => undefined)
-      await response?.arrayBuffer()
-      return response?.ok
+      // Nobody listens yet, or it still reads its log.
+      const [up] = await query('sum(up)').catch(() => [])
+      return up?.value === targets.length
     })
   } catch (error) {
     await stop()
     throw error
   }
   return {
-    async query(expr) {
-      const { result } = await ask<{
-        result: { metric: Record<string, string>; value: [number, string] }[]
-      }>('query', { query: expr })
-      return result.map(({ metric, value: [, value] }) => ({
-        labels: metric,
-        value: Number(value),
-      }))
-    },
+    query,
     labelValues: (selector, label) =>
       ask(`label/${encodeURIComponent(label)}/values`, { 'match[]': selector }),
     [Symbol.asyncDispose]: stop,

@@ -49,6 +49,8 @@ export interface Facts {
   /** Logged messages that a recovered member had missed. */
   replayed(messages: number): void
   recovery(result: RecoveryResult): void
+  /** A stray request was sent on to the gateway that it is for. */
+  forwarded(kind: 'request' | 'upgrade'): void
   /** Seconds from the append to the write towards the members. */
   deliveryLatency(seconds: number): void
   connectionClosed(reason: CloseReason): void
@@ -115,6 +117,9 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   const recoveries = meter.createCounter('roomcast_gateway_recoveries', {
     description: 'Attempts of clients to go on with a session, by how they ended.',
   })
+  const forwards = meter.createCounter('roomcast_gateway_forwarded_requests', {
+    description: 'Polling requests and upgrades sent on to the gateway that holds their session.',
+  })
   const lost = meter.createCounter('roomcast_gateway_lost', {
     description: 'Times that messages were no longer in the log when a feed came to read them.',
   })
@@ -123,11 +128,13 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
     gaps.add(0, { reason })
   for (const result of RECOVERY_RESULTS) recoveries.add(0, { result })
+  for (const kind of ['request', 'upgrade']) forwards.add(0, { kind })
   lost.add(0)
 
   return {
     messageReceived: () => received++,
     delivered: (members) => (deliveries += members),
+    forwarded: (kind) => forwards.add(1, { kind }),
     replayed: (messages) => (replays += messages),
     recovery: (result) => recoveries.add(1, { result }),
     deliveryLatency: (seconds) => latency.record(seconds),

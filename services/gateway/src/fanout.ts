@@ -27,11 +27,13 @@ export function createFanout(options: {
 
   const write = (members: ReadonlySet<Member>, packets: readonly SharedPacket[]): void => {
     for (const { socket } of members) {
-      for (const packet of packets) writePacket(socket, packet)
+      // Looked at before the write: one large batch is no sign of a slow reader, what is left of earlier ones is.
       if (unsentBytes(socket) > slowClientBytes) {
         onSlow(socket)
         terminate(socket)
+        continue
       }
+      for (const packet of packets) writePacket(socket, packet)
     }
   }
 

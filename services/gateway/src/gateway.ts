@@ -22,6 +22,9 @@ import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
+import { forwardStrays } from './forward.ts'
+import { createPeers } from './peers.ts'
+import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
 import { createPages } from './pages.ts'
 import { createQuits } from './quits.ts'
@@ -90,6 +93,10 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     })
     io.engine.use(refuseHandshakes(() => isEnding, config.affinityCookie))
 
+    const ids = createSessionIds(instance, config.internalToken ?? 'roomcast')
+    // Engine.IO documents `generateId` as the way to choose ids; its types know it as a private part.
+    Object.assign(io.engine, { generateId: () => ids.create() })
+
     const facts = createFacts(telemetry, () => ({
       connections: connections.byTransport,
       members: rooms.members(),
@@ -132,6 +139,17 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     })
     closer.add(() => rooms.close())
 
+    const peers = createPeers()
+    const forwarding = forwardStrays(pages.server, {
+      path: `${io.path()}/`,
+      instance,
+      ids,
+      peers,
+      facts,
+      log,
+    })
+    closer.add(() => forwarding.close())
+
     const port = await listenPages(pages, config)
     const reporter = startReporter({
       presenceUrls: config.presenceUrls,
@@ -145,7 +163,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       },
       log,
       now,
-      onGateways: () => undefined,
+      onGateways: (gateways) => peers.update(gateways),
       onCounts: (counts) => rooms.setCounts(counts),
     })
     closer.add(() => reporter.close())

@@ -1,0 +1,172 @@
+import { Agent, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Log } from '@roomcast/runtime'
+import type { Facts } from './facts.ts'
+import type { Peers } from './peers.ts'
+import type { SessionIds } from './session-id.ts'
+
+/** Marks a request that another gateway has sent on: it is answered here, whatever it asks for, so that none goes around in circles. */
+const FORWARDED_HEADER = 'x-roomcast-forwarded'
+/** How long connecting to the owner may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 2_000
+/** Connections for polling requests that are kept open to one gateway while idle. */
+const IDLE_CONNECTIONS_MAX = 64
+
+type OnRequest = (req: IncomingMessage, res: ServerResponse) => void
+type OnUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/**
+ * Stands before Engine.IO on the HTTP server: polling requests and websocket upgrades of a session that another gateway holds are sent
+ * on to it, as they are and in both directions, so that the cluster works behind any load balancer. Everything else goes its way.
+ */
+export function forwardStrays(
+  server: Server,
+  options: {
+    /** Path of Engine.IO's endpoint, with its slash at the end. */
+    readonly path: string
+    readonly instance: string
+    readonly ids: SessionIds
+    readonly peers: Peers
+    readonly facts: Facts
+    readonly log: Log
+  },
+): { close(): void } {
+  const { path, instance, ids, peers, facts, log } = options
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS_MAX, timeout: 0 })
+  const onRequest = server.listeners('request') as OnRequest[]
+  const onUpgrade = server.listeners('upgrade') as OnUpgrade[]
+
+  // Engine.IO's own answer for a session that it does not know: clients then begin a new one, and recover.
+  const serve: OnRequest = (req, res) => {
+    for (const listener of onRequest) listener(req, res)
+  }
+  const serveUpgrade: OnUpgrade = (req, socket, head) => {
+    for (const listener of onUpgrade) listener(req, socket, head)
+  }
+
+  /** The other gateway that a request is for. */
+  const ownerOf = (req: IncomingMessage): string | undefined => {
+    const { url = '' } = req
+    // A preflight can be answered anywhere, and a forwarded request only here.
+    if (!url.startsWith(path) || req.method === 'OPTIONS') return undefined
+    if (req.headers[FORWARDED_HEADER] !== undefined) return undefined
+    const query = url.indexOf('?')
+    const sid = query === -1 ? null : new URLSearchParams(url.slice(query)).get('sid')
+    const owner = sid === null ? undefined : ids.ownerOf(sid)
+    return owner === instance ? undefined : owner
+  }
+
+  const headersOf = (req: IncomingMessage): string[] => [
+    ...req.rawHeaders,
+    FORWARDED_HEADER,
+    instance,
+  ]
+
+  const forwardRequest = async (
+    owner: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+  ): Promise<void> => {
+    const address = await peers.addressOf(owner)
+    if (res.destroyed) return
+    if (address === undefined) {
+      serve(req, res)
+      return
+    }
+    facts.forwarded('request')
+    const { host, port } = split(address)
+    const upstream = request({
+      agent,
+      host,
+      port,
+      method: req.method,
+      path: req.url,
+      headers: headersOf(req),
+    })
+    upstream.once('socket', (socket) => {
+      if (!socket.connecting) return
+      const timer = setTimeout(
+        () => upstream.destroy(new Error('connecting took too long')),
+        CONNECT_TIMEOUT_MS,
+      )
+      socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+    })
+    upstream.once('response', (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
+      answer.pipe(res)
+      // An answer that breaks off must not look whole.
+      answer.once('error', () => res.destroy())
+    })
+    upstream.once('error', (error) => {
+      if (res.destroyed) return
+      log.debug({ err: error, owner }, 'request could not be forwarded')
+      if (res.headersSent) res.destroy()
+      else serve(req, res)
+    })
+    res.once('close', () => {
+      if (!res.writableFinished) upstream.destroy()
+    })
+    req.pipe(upstream)
+  }
+
+  const forwardUpgrade = async (
+    owner: string,
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> => {
+    // A client that goes away while its owner is looked up.
+    socket.on('error', () => socket.destroy())
+    const address = await peers.addressOf(owner)
+    if (socket.destroyed) return
+    if (address === undefined) {
+      serveUpgrade(req, socket, head)
+      return
+    }
+    facts.forwarded('upgrade')
+    const upstream = connect(split(address))
+    const timer = setTimeout(() => upstream.destroy(), CONNECT_TIMEOUT_MS)
+    upstream.once('connect', () => {
+      clearTimeout(timer)
+      upstream.setNoDelay(true)
+      upstream.write(`${requestLines(req, headersOf(req))}\r\n\r\n`)
+      upstream.write(head)
+      upstream.pipe(socket).pipe(upstream)
+    })
+    upstream.on('error', (error) =>
+      log.debug({ err: error, owner }, 'upgrade could not be forwarded'),
+    )
+    upstream.once('close', () => {
+      clearTimeout(timer)
+      if (upstream.bytesRead > 0) socket.destroy()
+      else if (!socket.destroyed) serveUpgrade(req, socket, head)
+    })
+    socket.once('close', () => upstream.destroy())
+  }
+
+  server.removeAllListeners('request').removeAllListeners('upgrade')
+  server.on('request', (req, res) => {
+    const owner = ownerOf(req)
+    if (owner !== undefined) void forwardRequest(owner, req, res)
+    else serve(req, res)
+  })
+  server.on('upgrade', (req, socket, head) => {
+    const owner = ownerOf(req)
+    if (owner !== undefined) void forwardUpgrade(owner, req, socket, head)
+    else serveUpgrade(req, socket, head)
+  })
+  return { close: () => agent.destroy() }
+}
+
+function split(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':')
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
+}
+
+/** A request's head as it came, with the headers given. */
+function requestLines(req: IncomingMessage, headers: readonly string[]): string {
+  const lines = [`${req.method} ${req.url} HTTP/1.1`]
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
+  return lines.join('\r\n')
+}
