@@ -8,15 +8,19 @@ export interface Facts {
   stateAsked(instance: string | undefined): void
   leaseExpired(gateway: GatewayInfo): void
   linkRefused(instance: string | undefined, code: number, reason: string): void
+  streamTooSlow(): void
 }
 
 /** Registers the service's instruments. The gauges read the state whenever they are scraped. */
 export function createFacts({
   state,
+  streams,
   telemetry: { meter },
   log,
 }: {
   readonly state: PresenceState
+  /** How many event streams are open. */
+  readonly streams: () => number
   readonly telemetry: Telemetry
   readonly log: Log
 }): Facts {
@@ -42,6 +46,7 @@ export function createFacts({
     () => statsOf(state).members,
   )
   gauge('roomcast_presence_reporting_gateways', 'Gateways that report.', () => state.gateways.size)
+  gauge('roomcast_presence_streams', 'Open event streams.', streams)
 
   const resends = meter.createCounter('roomcast_presence_resends', {
     description: 'Times that a gateway was asked for its whole state.',
@@ -52,6 +57,11 @@ export function createFacts({
   const refusedLinks = meter.createCounter('roomcast_presence_refused_links', {
     description: 'Report connections ended because of what came over them.',
   })
+  const slowStreams = meter.createCounter('roomcast_presence_slow_streams', {
+    description: 'Event streams that were ended because their client did not keep up.',
+  })
+  // A counter that was never touched is absent from a scrape; operators should see a zero.
+  for (const counter of [resends, expiredLeases, refusedLinks, slowStreams]) counter.add(0)
   return {
     stateAsked: (instance) => {
       resends.add(1)
@@ -64,6 +74,10 @@ export function createFacts({
     linkRefused: (instance, code, reason) => {
       refusedLinks.add(1)
       log.warn({ instance, code, reason }, 'ended a report connection')
+    },
+    streamTooSlow: () => {
+      slowStreams.add(1)
+      log.debug('ended an event stream whose client did not keep up')
     },
   }
 }

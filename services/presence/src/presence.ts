@@ -4,6 +4,7 @@ import {
   Closer,
   listenFault,
   serveHealth,
+  VERSION,
   type Log,
   type Service,
   type Telemetry,
@@ -11,9 +12,17 @@ import {
 import type { Config } from './config.ts'
 import { createFacts } from './facts.ts'
 import { createHttpApi } from '@roomcast/runtime/http-api'
+import { startDuties } from './duties.ts'
+import { createDutyFacts } from './duty-facts.ts'
+import { startFeed } from './feed.ts'
+import { History } from './history.ts'
+import { pages } from './pages.ts'
 import { startReports } from './reports.ts'
+import { eventsRoute } from './routes/events.ts'
 import { gatewaysRoute } from './routes/gateways.ts'
+import { historyRoute } from './routes/history.ts'
 import { membersRoute } from './routes/members.ts'
+import { replicaRoute } from './routes/replica.ts'
 import { roomsRoutes } from './routes/rooms.ts'
 import { scaleRoute } from './routes/scale.ts'
 import { statsRoute } from './routes/stats.ts'
@@ -52,6 +61,16 @@ export async function startPresence(
     return state.isComplete ? undefined : 'the gateways had no time to report yet'
   }
 
+  const { apiKeys, maxStreams, internalToken, pod } = config
+  /** Of this process, new with each start. */
+  const id = randomUUID()
+  const history = new History()
+  const replica = { name: config.pod, version: VERSION, startedAt: now() }
+  const feed = startFeed({ state, replica, history, maxStreams, now })
+  // For a start that fails; otherwise it is long closed.
+  closer.add(() => feed.close())
+  const facts = createFacts({ state, streams: () => feed.streams(), telemetry, log })
+
   const api = createHttpApi({
     title: 'Roomcast presence',
     description: 'Who is connected where: totals, gateways, rooms and their members.',
@@ -60,20 +79,26 @@ export async function startPresence(
   api.register(statsRoute({ state }))
   api.register(gatewaysRoute({ state }))
   api.register(roomsRoutes({ state }))
-  api.register(membersRoute({ state, apiKeys: config.apiKeys }))
+  api.register(membersRoute({ state, apiKeys }))
   api.register(scaleRoute({ state }))
+  api.register(eventsRoute({ feed, facts, apiKeys }))
+  api.register(historyRoute({ history, apiKeys, now }))
+  api.register(replicaRoute({ replica: id, internalToken }))
+  api.register(pages)
 
   try {
     const { host, metricsPort } = config
     const health = await serveHealth({ host, port: metricsPort }, { telemetry, notReadyBecause })
     closer.add(() => health.close())
     closer.add(() => api.close())
+    // Before the API, which waits for what is open.
+    closer.add(() => feed.close())
     const reports = startReports({
       server: api.server,
       state,
-      replica: randomUUID(),
-      internalToken: config.internalToken,
-      facts: createFacts({ state, telemetry, log }),
+      replica: id,
+      internalToken,
+      facts,
       log,
       now,
     })
@@ -81,7 +106,20 @@ export async function startPresence(
     await api.listen({ host, port: config.port }).catch((error: unknown) => {
       throw listenFault(error, host, config.port)
     })
-    if (config.apiKeys.length === 0) log.warn('API_KEYS is not set: everybody may list members')
+    const duties = await startDuties(config.duties, {
+      state,
+      host,
+      pod,
+      replica: id,
+      internalToken,
+      facts: createDutyFacts({ telemetry, log }),
+      now,
+      shed: reports.shed,
+    })
+    // First of all, so that another replica can lead.
+    closer.add(() => duties.close())
+    if (apiKeys.length === 0)
+      log.warn('API_KEYS is not set: everybody may list members and see the dashboard')
     const { port } = api.server.address() as AddressInfo
     log.info({ port, metricsPort: health.port }, 'presence listens')
     return { port, metricsPort: health.port, notReadyBecause, close, [Symbol.asyncDispose]: close }

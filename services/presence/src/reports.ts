@@ -8,6 +8,7 @@ import {
   REPORT_PATH,
   type PresenceToGateway,
   type RoomId,
+  type Shed,
 } from '@roomcast/protocol'
 import { isInternalCaller, type Log } from '@roomcast/runtime'
 import { CountFeed } from './counts.ts'
@@ -48,6 +49,12 @@ interface Link {
   isEnding: boolean
 }
 
+export interface Reports {
+  /** Asks a gateway to send connections elsewhere; false when it is not there, or does not do that. */
+  shed(instance: string, connections: number, withinMs: number): boolean
+  close(): Promise<void>
+}
+
 /**
  * Listens to gateways at `REPORT_PATH` of the server and keeps the state by what they say. Internal callers alone; a frame that is not
  * of the protocol ends its connection (1008). Counts are told once the state is complete: a young replica knows too little.
@@ -69,7 +76,7 @@ export function startReports({
   readonly facts: Facts
   readonly log: Log
   readonly now: () => number
-}): { close(): Promise<void> } {
+}): Reports {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: FRAME_MAX_BYTES,
@@ -183,6 +190,13 @@ export function startReports({
   server.on('upgrade', upgrade)
   const timer = setInterval(tick, TICK_MS)
   return {
+    shed: (instance, connections, withinMs) => {
+      const gateway = state.gateways.get(instance)
+      const link = gateway?.info.sheds === true ? links.get(gateway.link) : undefined
+      if (link === undefined || link.isEnding) return false
+      send(link, { t: 'shed', connections, withinMs })
+      return true
+    },
     close: async () => {
       clearInterval(timer)
       server.off('upgrade', upgrade)
@@ -210,11 +224,11 @@ function parseFrame(data: RawData): GatewayToPresence | undefined {
   }
 }
 
-function frameText(frame: PresenceToGateway): string {
+function frameText(frame: PresenceToGateway | Shed): string {
   return JSON.stringify(frame)
 }
 
-function send({ ws }: Link, frame: PresenceToGateway): void {
+function send({ ws }: Link, frame: PresenceToGateway | Shed): void {
   ws.send(frameText(frame))
 }
 

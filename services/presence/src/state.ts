@@ -45,6 +45,19 @@ interface IncomingState {
   readonly members: Map<string, ReportedMember>
 }
 
+/** A gateway's pod that exists, whether the gateway in it reports or not. */
+export interface KnownPod {
+  readonly uid: string
+  readonly name: string
+  /** Empty until it has one. */
+  readonly ip: string
+  readonly createdAtMs: number
+  /** It is being deleted. */
+  readonly isTerminating: boolean
+  /** It has ended and will not start again. */
+  readonly isOver: boolean
+}
+
 /** All that a replica knows. Read it freely; only `apply` changes it. */
 export interface PresenceState {
   readonly leaseMs: number
@@ -52,6 +65,8 @@ export interface PresenceState {
   readonly gateways: Map<string, Gateway>
   readonly links: Map<LinkId, GatewayInfo>
   readonly roster: Roster<Gateway>
+  /** The gateways' pods, as far as Kubernetes is asked. */
+  pods: readonly KnownPod[]
   /** Time that passed while this process was awake to listen, in milliseconds since its start: never jumps, never goes back. */
   clockMs: number
   nowMs: number
@@ -62,6 +77,8 @@ export interface PresenceState {
 export type PresenceEvent =
   | { readonly t: 'frame'; readonly link: LinkId; readonly frame: GatewayToPresence }
   | { readonly t: 'closed'; readonly link: LinkId }
+  /** These are the pods now. */
+  | { readonly t: 'pods'; readonly pods: readonly KnownPod[] }
   /** Time passed; due several times per lease. */
   | { readonly t: 'tick' }
 
@@ -92,6 +109,7 @@ export function createState(
     gateways: new Map(),
     links: new Map(),
     roster: new Roster(),
+    pods: [],
     clockMs: 0,
     nowMs: now,
     isComplete: false,
@@ -119,6 +137,9 @@ export function apply(state: PresenceState, event: PresenceEvent, now: number): 
       break
     case 'closed':
       leave(state, event.link, effects)
+      break
+    case 'pods':
+      state.pods = event.pods
       break
     case 'tick':
       tick(state, effects)

@@ -1,18 +1,22 @@
 import type { z } from 'zod'
-import type {
-  GatewayInfo,
-  GatewayView,
-  MembersQuery,
-  MembersView,
-  RoomId,
-  RoomsQuery,
-  RoomsView,
-  RoomView,
-  StatsView,
+import {
+  REPORT_BEAT_INTERVAL_MS,
+  type GatewayInfo,
+  type GatewayView,
+  type MembersQuery,
+  type MembersView,
+  type RoomId,
+  type RoomsQuery,
+  type RoomsView,
+  type RoomView,
+  type StatsView,
 } from '@roomcast/protocol'
 import type { Claim, Room } from './roster.ts'
 import { byText, firstOf } from './selection.ts'
 import type { Gateway, PresenceState } from './state.ts'
+
+/** Two beats: one may be late by as much as the network and a busy loop make it. In milliseconds. */
+const SILENT_AFTER_MS = 2 * REPORT_BEAT_INTERVAL_MS
 
 /** Totals of the cluster. O(gateways). */
 export function statsOf({
@@ -35,18 +39,60 @@ export function statsOf({
   }
 }
 
-/** Every gateway that reports, by pod. */
-export function gatewaysOf({ gateways, clockMs }: PresenceState): z.infer<typeof GatewayView>[] {
+/** Every gateway that reports, and every pod of which no gateway does, by pod. */
+export function gatewaysOf(state: PresenceState): z.infer<typeof GatewayView>[] {
+  const { gateways, clockMs } = state
   return [...gateways.values()]
-    .map(({ info, totals, members, rooms, heardAtMs }) => ({
-      ...info,
-      state: totals.draining ? ('draining' as const) : ('ready' as const),
+    .map(({ info, totals, members, rooms, heardAtMs }): z.infer<typeof GatewayView> => ({
+      instance: info.instance,
+      pod: info.pod,
+      address: info.address,
+      version: info.version,
+      startedAt: info.startedAt,
+      state:
+        clockMs - heardAtMs > SILENT_AFTER_MS ? 'silent' : totals.draining ? 'draining' : 'ready',
       connections: totals.connections,
       members,
       rooms,
       ageMs: Math.round(clockMs - heardAtMs),
     }))
+    .concat(silentPodsOf(state))
     .sort((a, b) => byText(a.pod, b.pod) || byText(a.instance, b.instance))
+}
+
+/** Pods that should report and do not. Those that are on their way out have said goodbye, or need not. */
+function silentPodsOf({ pods, gateways, nowMs }: PresenceState): z.infer<typeof GatewayView>[] {
+  const reporting = new Set([...gateways.values()].map(({ info }) => info.pod))
+  return pods
+    .filter(({ name, isTerminating, isOver }) => !isTerminating && !isOver && !reporting.has(name))
+    .map(({ uid, name, ip, createdAtMs }) => ({
+      instance: uid,
+      pod: name,
+      address: ip,
+      version: '',
+      startedAt: createdAtMs,
+      state: 'not_reporting',
+      connections: { websocket: 0, polling: 0 },
+      members: 0,
+      rooms: 0,
+      // It never reported to this replica: what there is to tell is how long it has been there.
+      ageMs: Math.max(0, Math.round(nowMs - createdAtMs)),
+    }))
+}
+
+/** Connections of a gateway, of every transport. */
+export function connectionsOf({ totals: { connections } }: Gateway): number {
+  return connections.websocket + connections.polling
+}
+
+/** Connections of the gateways that have reported, by pod. */
+export function connectionsByPod({ gateways }: PresenceState): Map<string, number> {
+  const byPod = new Map<string, number>()
+  for (const gateway of gateways.values()) {
+    const { hasReported, info } = gateway
+    if (hasReported) byPod.set(info.pod, (byPod.get(info.pod) ?? 0) + connectionsOf(gateway))
+  }
+  return byPod
 }
 
 /** What gateways are told of each other, in an order that does not change by itself. */

@@ -13,6 +13,9 @@ describe('the configuration of presence', () => {
       apiKeys: [],
       leaseMs: 3_000,
       warmupMs: 4_000,
+      maxStreams: 200,
+      pod: expect.stringMatching(/-\d+$/),
+      duties: { peers: [] },
       shutdownTimeoutMs: 30_000,
     })
   })
@@ -20,6 +23,10 @@ describe('the configuration of presence', () => {
   it('warms up for a second longer than a lease, or as long as it is told', () => {
     expect(parseConfig({ LEASE_MS: '5000' }).warmupMs).toBe(6_000)
     expect(parseConfig({ LEASE_MS: '5000', WARMUP_MS: '0' }).warmupMs).toBe(0)
+  })
+
+  it('is named after its pod', () => {
+    expect(parseConfig({ POD_NAME: 'presence-0' }).pod).toBe('presence-0')
   })
 
   it('reads several keys', () => {

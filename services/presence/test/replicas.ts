@@ -1,7 +1,7 @@
 import { Closer, createLog, startTelemetry } from '@roomcast/runtime'
-import type { GatewayInfo, RoomId } from '@roomcast/protocol'
+import { REPORT_DIFF_INTERVAL_MS, type GatewayInfo, type RoomId } from '@roomcast/protocol'
 import { startReporter, type Reporter } from '../../gateway/src/reporter.ts'
-import { startPresence, type Config, type Presence } from '../src/index.ts'
+import { parseConfig, startPresence, type Config, type Presence } from '../src/index.ts'
 
 const base: Config = {
   host: '127.0.0.1',
@@ -12,19 +12,34 @@ const base: Config = {
   apiKeys: [],
   leaseMs: 3_000,
   warmupMs: 0,
+  maxStreams: 200,
+  pod: 'presence-test',
+  duties: parseConfig({}).duties,
   shutdownTimeoutMs: 5_000,
 }
+
+/** How much faster than time the clock of a scene runs: intervals, leases and waits are short, and in proportion. */
+const SCENE_SPEED = 8
 
 /** Ends what a test opened, last first. */
 export class Scene implements AsyncDisposable {
   readonly #closer = new Closer()
   readonly #log = createLog('test', 'silent')
+  readonly #speed: number
+
+  /** `speed`: 1 for what has to be done within a wait of its own, such as work that keeps the processor busy. */
+  constructor({ speed = SCENE_SPEED }: { speed?: number } = {}) {
+    this.#speed = speed
+  }
+
+  /** The clock of everything here, in milliseconds. */
+  readonly now = (): number => this.#speed * performance.now()
 
   async presence(config: Partial<Config> = {}): Promise<Presence & { url: string }> {
     const telemetry = startTelemetry('presence', 'test')
     const presence = await startPresence(
       { ...base, ...config },
-      { log: this.#log, telemetry, now: Date.now },
+      { log: this.#log, telemetry, now: this.now },
     )
     this.#closer.add(() => telemetry.close())
     this.#closer.add(() => presence.close())
@@ -44,7 +59,8 @@ export class Scene implements AsyncDisposable {
       internalToken,
       gateway: infoOf(instance),
       log: this.#log,
-      now: Date.now,
+      now: this.now,
+      tickMs: REPORT_DIFF_INTERVAL_MS / this.#speed,
       onGateways: (list) => lists.push(list),
       onCounts: (news) => {
         for (const [room, online] of news) counts.set(room, online)

@@ -178,7 +178,9 @@ describe('the HTTP API of presence', () => {
     expect(body['openapi']).toBe('3.1.0')
     const paths = body['paths'] as Record<string, { get: { responses: Record<string, unknown> } }>
     expect(Object.keys(paths).sort()).toEqual([
+      '/v1/events',
       '/v1/gateways',
+      '/v1/history',
       '/v1/rooms',
       '/v1/rooms/{room}',
       '/v1/rooms/{room}/members',
@@ -194,7 +196,7 @@ describe('the HTTP API of presence', () => {
 describe('a replica that has just started', () => {
   it('is not ready and gives no number to scale on, until it has warmed up', async () => {
     await using scene = new Scene()
-    const { url, metricsPort } = await scene.presence({ warmupMs: 1_000 })
+    const { url, metricsPort } = await scene.presence({ warmupMs: 4_000 })
     const ready = `http://127.0.0.1:${metricsPort}/readyz`
     const young = await fetch(ready)
     expect([young.status, await young.text()]).toEqual([

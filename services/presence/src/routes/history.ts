@@ -1,0 +1,36 @@
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
+import { HistoryQuery, HistoryView } from '@roomcast/protocol'
+import { problemResponses } from '@roomcast/runtime/http-api'
+import type { History } from '../history.ts'
+import { requireKey } from './key.ts'
+
+/** `GET /v1/history`: takes one of `apiKeys`, unless there are none. */
+export function historyRoute({
+  history,
+  apiKeys,
+  now,
+}: {
+  readonly history: History
+  readonly apiKeys: readonly string[]
+  readonly now: () => number
+}): FastifyPluginCallbackZod {
+  return (api, _options, done) => {
+    api.get(
+      '/v1/history',
+      {
+        schema: {
+          operationId: 'getHistory',
+          summary: 'The totals over time, as this replica saw them',
+          description:
+            'Points at equal distances, the first at `startMs`; each is the highest number of its step, or null when this replica recorded none: it was asleep, or had not heard every gateway yet. Each replica remembers for itself, in memory, since its start. With API keys set a key is needed.',
+          security: [{ key: [] }],
+          querystring: HistoryQuery,
+          response: { 200: HistoryView, ...problemResponses('invalid', 'unauthorized') },
+        },
+        onRequest: requireKey(apiKeys),
+      },
+      ({ query }) => history.read(query.range, now()),
+    )
+    done()
+  }
+}
