@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const client of clients.splice(0)) client.close()
 })
-afterAll(() => suite.disposeAsync() as Promise<void>)
+afterAll(() => suite.disposeAsync())
 
 const TRANSPORTS: [string, ClientOptions][] = [
   ['websocket alone', { transports: ['websocket'] }],

@@ -64,5 +64,5 @@ function withRecovery(adapter: Adapter, recovery: Recovery): Adapter {
 function soleReceiver(adapter: Adapter, { rooms, except }: BroadcastOptions): object | undefined {
   if (rooms.size !== 1 || (except !== undefined && except.size > 0)) return undefined
   const [sid] = rooms
-  return sid === undefined ? undefined : (adapter.nsp as Namespace).sockets.get(sid as string)
+  return sid === undefined ? undefined : (adapter.nsp as Namespace).sockets.get(sid)
 }

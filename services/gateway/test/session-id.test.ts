@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createSessionIds } from '../src/session-id.ts'
 
 const instance = fc.stringMatching(/^[\w-]{1,32}$/)

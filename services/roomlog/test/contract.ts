@@ -279,7 +279,7 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         const claims = await Promise.all(
           ['two', 'three'].map((owner) => log.sessions.claim(session.pid, 1, owner)),
         )
-        expect(claims.toSorted()).toEqual([2, undefined])
+        expect(new Set(claims)).toEqual(new Set([2, undefined]))
         await log.sessions.save([session])
         const found = await log.sessions.find(session.pid)
         expect(found).toMatchObject({ generation: 2, owner: claims[0] === 2 ? 'two' : 'three' })

@@ -21,24 +21,8 @@ export function createRedisSessions(
   const keyOf = (pid: string): string =>
     `${keyPrefix}:session:{${Buffer.from(pid).toString('base64url')}}`
 
-  const save = (record: SessionRecord): Promise<number> =>
-    run(
-      keyOf(record.pid),
-      'save',
-      record.generation,
-      ttlMs,
-      ...[
-        'sid',
-        record.sid,
-        'namespace',
-        record.namespace,
-        'room',
-        record.room,
-        'name',
-        record.name,
-      ],
-      ...['since', record.since, 'owner', record.owner],
-    )
+  const save = ({ pid, generation, ...fields }: SessionRecord): Promise<number> =>
+    run(keyOf(pid), 'save', generation, ttlMs, ...Object.entries(fields).flat())
 
   return {
     async save(records) {
