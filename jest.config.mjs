@@ -24,6 +24,9 @@ export default {
     project('integration', ['<rootDir>/test/integration/**/*.test.ts']),
     project('process', ['<rootDir>/test/process/**/*.test.ts']),
     project('browser', ['<rootDir>/test/browser/**/*.test.ts']),
+    project('chart', ['<rootDir>/test/chart/**/*.test.ts']),
+    // Needs a cluster: `npm run test:e2e`, and no part of `npm test`.
+    project('e2e', ['<rootDir>/test/e2e/**/*.test.ts']),
   ],
   testTimeout: 30_000,
   coverageProvider: 'v8',

@@ -34,11 +34,13 @@ const STAMP = inRoot('node_modules', '.roomcast-lock')
 const LOCAL_NODE = inRoot('node_modules', '.bin', 'node')
 const CACHE_BIN = inRoot('.cache', 'bin')
 
+const CHROMIUM = { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' }
 /** What the tests run, how apt-get calls it, and the system service that comes with the package. */
 const PROGRAMS = [
   { names: ['redis-server'], package: 'redis-server', service: 'redis-server' },
   { names: ['nginx'], package: 'nginx-light', service: 'nginx' },
-  { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' },
+  { names: ['prometheus'], package: 'prometheus', service: 'prometheus' },
+  CHROMIUM,
 ]
 
 /** Something that the person at the keyboard has to see to: shown as a sentence, without a stack. */
@@ -89,7 +91,7 @@ export function findProgram(names, searchPath) {
 
 /** The Chromium for the tests: `CHROMIUM_PATH`, else what is on the path. */
 export function findChromium(env) {
-  return env.CHROMIUM_PATH || findProgram(PROGRAMS[2].names, testPath(env.PATH))
+  return env.CHROMIUM_PATH || findProgram(CHROMIUM.names, testPath(env.PATH))
 }
 
 /** What to say about programs that cannot be had. */
@@ -211,9 +213,9 @@ function checkNode() {
 }
 
 const missingPrograms = () =>
-  PROGRAMS.filter(({ names }) => {
-    if (names.includes('chromium') && process.env.CHROMIUM_PATH) return false
-    return findProgram(names, testPath(process.env.PATH)) === undefined
+  PROGRAMS.filter((program) => {
+    if (program === CHROMIUM && process.env.CHROMIUM_PATH) return false
+    return findProgram(program.names, testPath(process.env.PATH)) === undefined
   })
 
 function installPrograms() {

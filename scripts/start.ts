@@ -185,7 +185,7 @@ function welcome({ gateways, port, redisUrl, host }: Options): string {
     `Roomcast ${VERSION}: open two of these and chat`,
     ...pages,
     `  API       ${at(BROKER_PORT, '/openapi.json')}   open to everybody who reaches it: set API_KEYS to change that`,
-    `  presence  ${at(PRESENCE_PORT, '/v1/stats')}`,
+    `  dashboard ${at(PRESENCE_PORT)}`,
     `  messages  ${redisUrl === undefined ? 'in memory, gone at the end' : 'in Redis'}`,
     'Ctrl-C ends it.',
     '',

@@ -82,9 +82,9 @@ describe('the counts of a run', () => {
   })
 })
 
-it('runs every project, those that it does not know last', () => {
+it('runs every project that needs no cluster, those that it does not know last', () => {
   const inTheirOrder = ['unit', 'integration', 'browser', 'new']
-  expect(inOrder(['new', 'browser', 'integration', 'unit'])).toEqual(inTheirOrder)
+  expect(inOrder(['new', 'e2e', 'browser', 'integration', 'unit'])).toEqual(inTheirOrder)
 })
 
 it('reads the documented variables', () => {

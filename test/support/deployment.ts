@@ -16,6 +16,8 @@ export interface Deployment extends AsyncDisposable {
   readonly presences: readonly TestService[]
   /** Starts one more gateway, as a scale-up would. */
   addGateway(env?: Record<string, string>): Promise<TestService>
+  /** Starts a service that has ended anew, on its port; it takes the old one's place in the list. Resolves before it is ready. */
+  restart(service: TestService): Promise<TestService>
 }
 
 interface DeploymentOptions {
@@ -51,6 +53,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       DRAIN_SPREAD_MS: '0',
       ...env,
     }
+    const restarts = new Map<TestService, () => Promise<TestService>>()
     const start = async (
       name: string,
       port: number,
@@ -77,7 +80,9 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
           },
         ),
       )
-      return { ...service, url: url(port), metricsUrl: url(metricsPort) }
+      const started = { ...service, url: url(port), metricsUrl: url(metricsPort) }
+      restarts.set(started, () => start(name, port, extra))
+      return started
     }
     const [brokerServices, presenceServices] = await Promise.all([
       Promise.all(ports.slice(0, brokers).map((port) => start('broker', port))),
@@ -96,12 +101,23 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
     }
     await Promise.all(Array.from({ length: gateways }, () => addGateway()))
     await Promise.all([...brokerServices, ...presenceServices].map(isReady))
+    const restart = async (service: TestService): Promise<TestService> => {
+      const started = await restarts.get(service)?.()
+      if (started === undefined) throw new Error(`no service of this deployment: ${service.url}`)
+      restarts.delete(service)
+      for (const list of [gatewayServices, brokerServices, presenceServices]) {
+        const place = list.indexOf(service)
+        if (place !== -1) list[place] = started
+      }
+      return started
+    }
     return {
       redis,
       gateways: gatewayServices,
       brokers: brokerServices,
       presences: presenceServices,
       addGateway,
+      restart,
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     }
   } catch (error) {

@@ -1,0 +1,91 @@
+{{/*
+Settings by their names in values, as environment: pingIntervalMs is PING_INTERVAL_MS. Numbers of a values file are floats
+to Helm, which would write a large one as 8.64e+07. Argument: a map
+*/}}
+{{- define "roomcast.settings" -}}
+{{- range $name, $value := . }}
+- name: {{ regexReplaceAll "([A-Z])" $name "_${1}" | upper }}
+  {{- if kindIs "float64" $value }}
+  value: {{ int64 $value | quote }}
+  {{- else }}
+  value: {{ kindIs "slice" $value | ternary $value (list $value) | join "," | quote }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where the store is. A `$(…)` is put in by the kubelet. */}}
+{{- define "roomcast.redisEnv" -}}
+{{- if eq .Values.redis.mode "external" }}
+- name: REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      {{- include "roomcast.redisUrlRef" . | nindent 6 }}
+{{- else }}
+- name: REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      {{- include "roomcast.redisPasswordRef" . | nindent 6 }}
+- name: REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "roomcast.fullname" . }}-valkey:{{ include "roomcast.port" "valkey" }}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomcast.apiKeysEnv" -}}
+{{- if include "roomcast.hasApiKeys" . }}
+- name: API_KEYS
+  valueFrom:
+    secretKeyRef:
+      {{- include "roomcast.apiKeysRef" . | nindent 6 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The headless Service of a component, which stands for every replica, as a URL. Argument: list $ component */}}
+{{- define "roomcast.replicasUrl" -}}
+{{- printf "http://%s-%s-headless:%s" (include "roomcast.fullname" (index . 0)) (index . 1) (include "roomcast.port" (index . 1)) -}}
+{{- end -}}
+
+{{/* The environment of a component. Argument: list $ component */}}
+{{- define "roomcast.env" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- $own := index $root.Values $component -}}
+- name: INTERNAL_TOKEN
+  valueFrom:
+    secretKeyRef:
+      {{- include "roomcast.internalTokenRef" $root | nindent 6 }}
+- name: SHUTDOWN_TIMEOUT_MS
+  # A second less than Kubernetes waits, so that a late end is told by the process itself.
+  value: {{ mul 1000 (sub (add (include "roomcast.propagationSeconds" .) (include "roomcast.endSeconds" .)) 1) | quote }}
+{{- if ne $component "broker" }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef: { fieldPath: metadata.name }
+{{- end }}
+{{- if eq $component "gateway" }}
+- name: POD_IP
+  valueFrom:
+    fieldRef: { fieldPath: status.podIP }
+- name: BROKER_URL
+  value: {{ include "roomcast.replicasUrl" (list $root "broker") }}
+- name: PRESENCE_URL
+  value: {{ include "roomcast.replicasUrl" (list $root "presence") }}
+- name: DRAIN_PROPAGATION_MS
+  value: {{ mul 1000 (include "roomcast.propagationSeconds" .) | quote }}
+- name: DRAIN_SPREAD_MS
+  value: {{ mul 1000 $own.drain.spreadSeconds | quote }}
+{{- with include "roomcast.affinityCookie" $root }}
+- name: AFFINITY_COOKIE
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- if ne $component "presence" }}
+{{- include "roomcast.redisEnv" $root }}
+{{- end }}
+{{- if ne $component "gateway" }}
+{{- include "roomcast.apiKeysEnv" $root }}
+{{- end }}
+{{- include "roomcast.settings" (mergeOverwrite (dict) $root.Values.settings $own.settings) }}
+{{- with concat $root.Values.extraEnv $own.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,88 @@
+{{/*
+A secret that is kept: the given value, else what the cluster has, else a new one. It is drawn once in a render, so that what
+a Secret holds and what a checksum covers agree. Argument: list $ secret key given
+*/}}
+{{- define "roomcast.kept" -}}
+{{- $root := index . 0 -}}
+{{- $name := printf "%s-%s" (include "roomcast.fullname" $root) (index . 1) -}}
+{{- $key := index . 2 -}}
+{{- $given := index . 3 -}}
+{{- if $given -}}
+{{- $given -}}
+{{- else -}}
+{{- if not (hasKey $root.Values "_drawn") }}{{ $_ := set $root.Values "_drawn" dict }}{{ end -}}
+{{- $drawn := $root.Values._drawn -}}
+{{- if not (hasKey $drawn $name) -}}
+{{- $found := lookup "v1" "Secret" $root.Release.Namespace $name -}}
+{{- $kept := (dig "data" $key "" (default (dict) $found)) | b64dec -}}
+{{- $_ := set $drawn $name (default (randAlphaNum 32) $kept) -}}
+{{- end -}}
+{{- index $drawn $name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomcast.internalToken" -}}
+{{- include "roomcast.kept" (list . "internal" "token" .Values.internalToken.value) -}}
+{{- end -}}
+
+{{- define "roomcast.apiKeys" -}}
+{{- include "roomcast.kept" (list . "api-keys" "api-keys" (join "," .Values.apiKeys.values)) -}}
+{{- end -}}
+
+{{- define "roomcast.redisPassword" -}}
+{{- include "roomcast.kept" (list . "valkey" "password" .Values.redis.embedded.auth.password) -}}
+{{- end -}}
+
+{{/* Whether there are API keys: "true" or nothing. */}}
+{{- define "roomcast.hasApiKeys" -}}
+{{- with .Values.apiKeys }}{{ if or .generate .values .existingSecret }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{/* Where a secret value is: `name` and `key` of a secretKeyRef. Argument: list $ secret key given-section */}}
+{{- define "roomcast.secretRef" -}}
+{{- $section := index . 3 -}}
+name: {{ default (printf "%s-%s" (include "roomcast.fullname" (index . 0)) (index . 1)) $section.existingSecret }}
+key: {{ $section.existingSecret | empty | ternary (index . 2) $section.existingSecretKey }}
+{{- end -}}
+
+{{- define "roomcast.internalTokenRef" -}}
+{{- include "roomcast.secretRef" (list . "internal" "token" .Values.internalToken) -}}
+{{- end -}}
+
+{{- define "roomcast.apiKeysRef" -}}
+{{- include "roomcast.secretRef" (list . "api-keys" "api-keys" .Values.apiKeys) -}}
+{{- end -}}
+
+{{- define "roomcast.redisPasswordRef" -}}
+{{- include "roomcast.secretRef" (list . "valkey" "password" .Values.redis.embedded.auth) -}}
+{{- end -}}
+
+{{- define "roomcast.redisUrlRef" -}}
+{{- include "roomcast.secretRef" (list . "redis" "url" .Values.redis.external) -}}
+{{- end -}}
+
+{{/*
+A checksum of the secrets of a component that this chart knows, so that its pods are replaced when one changes. Existing
+Secrets are their owner's: a change of theirs needs `kubectl rollout restart`. Argument: list $ component
+*/}}
+{{- define "roomcast.secretsChecksum" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- $all := dict -}}
+{{- with $root.Values -}}
+{{- if ne $component "valkey" -}}
+{{- if not .internalToken.existingSecret }}{{ $_ := set $all "internalToken" (include "roomcast.internalToken" $root) }}{{ end -}}
+{{- end -}}
+{{- if and (has $component (list "broker" "presence")) (include "roomcast.hasApiKeys" $root) (not .apiKeys.existingSecret) -}}
+{{- $_ := set $all "apiKeys" (include "roomcast.apiKeys" $root) -}}
+{{- end -}}
+{{- if ne $component "presence" -}}
+{{- if eq .redis.mode "external" -}}
+{{- $_ := set $all "redisUrl" .redis.external.url -}}
+{{- else if not .redis.embedded.auth.existingSecret -}}
+{{- $_ := set $all "redisPassword" (include "roomcast.redisPassword" $root) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $all | sha256sum -}}
+{{- end -}}

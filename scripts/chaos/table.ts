@@ -1,0 +1,84 @@
+import type { Violation } from './checks.ts'
+import { FAULT_KINDS, isKill } from './faults.ts'
+import type { ChaosResult } from './run.ts'
+
+/** Violations of one kind that are printed in full; of the others the number. */
+const SHOWN_PER_KIND = 5
+
+/** The kills among the faults that took place. */
+export function killsOf(results: readonly ChaosResult[]): number {
+  return results
+    .flatMap(({ outcomes }) => outcomes)
+    .filter(({ fault, result }) => result === 'done' && isKill(fault.kind)).length
+}
+
+/** The faults of all runs by kind, and then one line a run with what came of them. */
+export function table(results: readonly ChaosResult[]): string {
+  const all = results.flatMap(({ outcomes }) => outcomes)
+  const faults = FAULT_KINDS.map((kind) => {
+    const done = all.filter(({ fault, result }) => fault.kind === kind && result === 'done')
+    const longest = Math.max(0, ...done.map(({ tookMs }) => tookMs))
+    return [kind, String(done.length), `${(longest / 1_000).toFixed(1)} s`]
+  })
+  const runs = results.map((result) => {
+    const { seed, clients, acknowledged, received, experiences, violations, countsTookMs } = result
+    const { disconnects, recovered, told, refused, unanswered } = experiences
+    return [
+      seed,
+      result.outcomes.filter(({ result: outcome }) => outcome === 'done').length,
+      killsOf([result]),
+      clients,
+      acknowledged,
+      received,
+      disconnects,
+      recovered,
+      told,
+      refused + unanswered,
+      `${(countsTookMs / 1_000).toFixed(1)} s`,
+      violations.length,
+    ].map(String)
+  })
+  return [
+    grid([['fault', 'times', 'longest until well'], ...faults]),
+    grid([
+      [
+        'seed',
+        'faults',
+        'kills',
+        'members',
+        'acknowledged',
+        'received',
+        'disconnects',
+        'recovered',
+        'told',
+        'repeated',
+        'counts right after',
+        'violations',
+      ],
+      ...runs,
+    ]),
+  ].join('\n\n')
+}
+
+/** What was violated, a few of each kind in full. */
+export function violationLines({ seed, violations }: ChaosResult): readonly string[] {
+  const byKind = Map.groupBy(violations, ({ kind }: Violation) => kind)
+  return [...byKind].flatMap(([kind, list]) => [
+    `seed ${seed}: ${kind}: ${list.length}`,
+    ...list.slice(0, SHOWN_PER_KIND).map(({ where, detail }) => `  ${where}: ${detail}`),
+  ])
+}
+
+/** Rows in columns: the first one to the left, numbers to the right. */
+function grid(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .join('  '),
+    )
+    .join('\n')
+}

@@ -1,0 +1,74 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from '@jest/globals'
+import { getJson, startDeployment, type Deployment } from '../support/deployment.ts'
+import { startProcess, until } from '../support/processes.ts'
+import { freePort } from '../support/redis.ts'
+
+const cwd = fileURLToPath(new URL('../..', import.meta.url))
+const KEY = '0123456789abcdef'
+
+/** How long a whole self-test may take, in milliseconds. */
+const LIMIT_MS = 25_000
+
+const selftest = (env: Record<string, string>) =>
+  startProcess(
+    process.execPath,
+    [
+      '--conditions=source',
+      '--disable-warning=ExperimentalWarning',
+      'services/gateway/src/selftest.ts',
+    ],
+    { cwd, env },
+  )
+
+function addressesOf({ gateways, brokers, presences }: Deployment): Record<string, string> {
+  const urls = (services: Deployment['gateways']): string => services.map(({ url }) => url).join()
+  return {
+    GATEWAYS_URL: urls(gateways),
+    STICKY_URLS: gateways[0]?.url ?? '',
+    PUBLIC_URLS: `${gateways[1]?.url},http://nowhere.invalid`,
+    BROKER_URL: urls(brokers),
+    PRESENCE_URL: urls(presences),
+  }
+}
+
+describe('the self-test', () => {
+  it('finds that all of it works, over every address, and leaves nothing behind', async () => {
+    await using deployment = await startDeployment({ env: { API_KEYS: KEY } })
+    await using test = selftest({ ...addressesOf(deployment), API_KEYS: KEY })
+    const status = await test.ended(LIMIT_MS)
+    expect(test.output()).toContain('2 gateways; alice uses')
+    expect(test.output()).toContain('ok: presence counts 2 members on 2 of the gateways')
+    expect(test.output()).toContain('leads to the same rooms by polling')
+    expect(test.output()).toContain('passed over: http://nowhere.invalid')
+    expect(test.output()).toMatch(/Roomcast works\n$/)
+    expect(status).toBe(0)
+    const [presence] = deployment.presences
+    await until('presence to count nobody', async () => {
+      const { members } = await getJson<{ members: number }>(`${presence?.url}/v1/stats`)
+      return members === 0
+    })
+  })
+
+  it('says in words what does not work, and ends with 1', async () => {
+    await using deployment = await startDeployment({ env: { API_KEYS: KEY } })
+    const addresses = addressesOf(deployment)
+
+    await using withoutKey = selftest(addresses)
+    expect(await withoutKey.ended(LIMIT_MS)).toBe(1)
+    expect(withoutKey.output()).toMatch(/failed: POST http:\S+ was answered 401: .*unauthorized/)
+
+    const nobody = `http://127.0.0.1:${await freePort()}`
+    await using withoutPresence = selftest({ ...addresses, PRESENCE_URL: nobody })
+    expect(await withoutPresence.ended(LIMIT_MS)).toBe(1)
+    expect(withoutPresence.output()).toMatch(/failed: GET http:\S+ failed: .*ECONNREFUSED/)
+    expect(withoutPresence.output()).not.toMatch(/^\s+at /m)
+  })
+
+  it('names what it needs to be told', async () => {
+    await using test = selftest({})
+    expect(await test.ended()).toBe(1)
+    expect(test.output()).toContain('failed: GATEWAYS_URL: ')
+    expect(test.output()).toContain('BROKER_URL: ')
+  })
+})
