@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals'
 import { joinRoom, says, type ClientOptions } from '../support/clients.ts'
 import { startDeployment, statusOf } from '../support/deployment.ts'
+import { startNginx } from '../support/nginx.ts'
 import { until } from '../support/processes.ts'
 import { startProxy } from '../support/proxy.ts'
 
@@ -88,4 +89,39 @@ it('a gateway that ends lets its members go one after another, and nobody loses 
   for (const n of perSecond.slice(0, 3)) expect(n).toBeGreaterThan(MEMBERS / 3 / 2)
   for (const n of perSecond) expect(n).toBeLessThan((MEMBERS / 3) * 2)
   for (const client of [bob, ...members, ...pollers]) client.close()
+}, 60_000)
+
+it('a gateway ends although upgraded connections of another one pass through it', async () => {
+  await using deployment = await startDeployment({
+    gateways: 2,
+    env: { DRAIN_SPREAD_MS: '200', QUIT_GRACE_MS: '200' },
+  })
+  const hosts = deployment.gateways.map(({ url }) => new URL(url).host)
+  await using nginx = await startNginx(hosts, 'round_robin')
+  const members = await Promise.all(
+    Array.from({ length: 8 }, (_, i) =>
+      joinRoom(nginx.url, 'through', `member ${i}`, { transports: ['polling', 'websocket'] }),
+    ),
+  )
+  await until('the upgrades', () =>
+    members.every(({ socket }) => socket.io.engine.transport.name === 'websocket'),
+  )
+  const forwarded = await Promise.all(
+    deployment.gateways.map(async ({ metricsUrl }) => {
+      const metrics = await (await fetch(`${metricsUrl}/metrics`)).text()
+      return Number(/forwarded_requests_total\{.*kind="upgrade".*\} (\d+)/.exec(metrics)?.[1])
+    }),
+  )
+  // The one through which most pass.
+  const leaving = deployment.gateways[(forwarded[0] ?? 0) > (forwarded[1] ?? 0) ? 0 : 1]
+  expect(Math.max(...forwarded)).toBeGreaterThan(0)
+  leaving?.signal('SIGTERM')
+  expect(await leaving?.ended(10_000)).toBe(0)
+  for (const member of members) {
+    await until('to be back', async () => {
+      if (!member.socket.connected) return false
+      return (await member.ask('say', { text: 'still here', id: 'still' })).ok
+    })
+    member.close()
+  }
 }, 60_000)

@@ -105,6 +105,18 @@ describe('three gateways behind plain round-robin, without any stickiness', () =
   })
 })
 
+it('a poll that a proxy repeats because its answer was lost ends the connection, so that nothing is lost unnoticed', async () => {
+  const url = `${deployment.gateways[0]?.url}/socket.io/?EIO=4&transport=polling`
+  const { sid } = JSON.parse((await (await fetch(`${url}&t=a`)).text()).slice(1)) as { sid: string }
+  const post = async (body: string): Promise<number> =>
+    (await fetch(`${url}&sid=${sid}`, { method: 'POST', body })).status
+  expect(await post('40')).toBe(200)
+  expect((await fetch(`${url}&sid=${sid}&t=b`)).status).toBe(200)
+  expect(await post('42["say",{}]')).toBe(200)
+  expect((await fetch(`${url}&sid=${sid}&t=c`)).status).toBe(200)
+  expect((await fetch(`${url}&sid=${sid}&t=c`)).status).toBe(400)
+})
+
 describe('a session id that no gateway made, or whose gateway is gone', () => {
   const poll = async (sid: string): Promise<[number, unknown]> => {
     const [first] = deployment.gateways

@@ -66,6 +66,17 @@ export function namespacesOf(socket: ChatSocket): number {
   return client.sockets.size + 1
 }
 
+/** The open connection of an Engine.IO session. */
+export function engineConnection(
+  engine: object,
+  sid: unknown,
+): { close(discard: boolean): void } | undefined {
+  const { clients } = engine as {
+    readonly clients: Readonly<Record<string, { close(discard: boolean): void }>>
+  }
+  return typeof sid === 'string' && Object.hasOwn(clients, sid) ? clients[sid] : undefined
+}
+
 /** The private session id of a socket, which its client alone is told. */
 export function pidOf(socket: ChatSocket): string {
   return (socket as unknown as { readonly pid: string }).pid

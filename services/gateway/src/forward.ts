@@ -34,6 +34,8 @@ export function forwardStrays(
 ): { close(): void } {
   const { path, instance, ids, peers, facts, log } = options
   const agent = new Agent({ keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS_MAX, timeout: 0 })
+  /** Upgraded connections of other gateways' sessions: the server does not end those by itself. */
+  const streams = new Set<Duplex>()
   const onRequest = server.listeners('request') as OnRequest[]
   const onUpgrade = server.listeners('upgrade') as OnUpgrade[]
 
@@ -127,6 +129,7 @@ export function forwardStrays(
     facts.forwarded('upgrade')
     const upstream = connect(split(address))
     const timer = setTimeout(() => upstream.destroy(), CONNECT_TIMEOUT_MS)
+    streams.add(upstream)
     upstream.once('connect', () => {
       clearTimeout(timer)
       upstream.setNoDelay(true)
@@ -139,6 +142,7 @@ export function forwardStrays(
     )
     upstream.once('close', () => {
       clearTimeout(timer)
+      streams.delete(upstream)
       if (upstream.bytesRead > 0) socket.destroy()
       else if (!socket.destroyed) serveUpgrade(req, socket, head)
     })
@@ -156,7 +160,13 @@ export function forwardStrays(
     if (owner !== undefined) void forwardUpgrade(owner, req, socket, head)
     else serveUpgrade(req, socket, head)
   })
-  return { close: () => agent.destroy() }
+  return {
+    /** Ends what passes through here; those clients come back by another way, and are recovered. */
+    close() {
+      agent.destroy()
+      for (const stream of streams) stream.destroy()
+    },
+  }
 }
 
 function split(address: string): { host: string; port: number } {

@@ -18,6 +18,7 @@ import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
 import { countConnections } from './connections.ts'
 import { drain } from './drain.ts'
+import { engineConnection } from './engine.ts'
 import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
@@ -31,6 +32,7 @@ import { createQuits } from './quits.ts'
 import { createRecovery } from './recovery.ts'
 import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
+import { createRepeatedPolls } from './repeated-polls.ts'
 import { createRooms } from './rooms.ts'
 import type { ChatServer } from './sockets.ts'
 
@@ -96,6 +98,15 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     const ids = createSessionIds(instance, config.internalToken ?? 'roomcast')
     // Engine.IO documents `generateId` as the way to choose ids; its types know it as a private part.
     Object.assign(io.engine, { generateId: () => ids.create() })
+
+    const isRepeated = createRepeatedPolls()
+    io.engine.use((req: EngineRequest, _res: Response, next: () => void) => {
+      const connection = engineConnection(io.engine, req._query?.['sid'])
+      const t = req._query?.['t']
+      if (connection !== undefined && isRepeated(connection, { method: req.method ?? '', t }))
+        connection.close(true)
+      next()
+    })
 
     const facts = createFacts(telemetry, () => ({
       connections: connections.byTransport,
@@ -241,6 +252,11 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
 function corsOf({ corsOrigins }: Config) {
   if (corsOrigins === undefined) return {}
   return { cors: { origin: corsOrigins.includes('*') || [...corsOrigins], credentials: true } }
+}
+
+interface EngineRequest {
+  readonly method?: string
+  readonly _query?: Record<string, unknown>
 }
 
 interface Response {
