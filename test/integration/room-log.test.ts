@@ -119,15 +119,21 @@ describe('a room log in Redis', () => {
     await using own = await startRedis()
     const log = await openLog(own.url)
     const room = newRoom()
-    await log.append([{ room, messages: [say('a'), say('b')] }])
+    await log.append([{ room, messages: [say('a'), say('b', 'k')] }])
     const { head: before } = await log.read(room, { limit: 1 })
     await own.kill()
     await own.restart()
     await until('the log to be back', () => log.isAvailable())
     await log.append([{ room, messages: [say('c')] }])
+    // What is sent again is answered with the place that it has: of the old epoch.
+    const [again] = await log.append([{ room, messages: [say('b', 'k'), say('d')] }])
+    expect(again).toMatchObject({
+      seqs: [2, 4],
+      epochs: [before.epoch, again?.status === 'appended' && again.epoch],
+    })
     const { head: after } = await log.read(room, { limit: 1 })
     expect(after.epoch).not.toBe(before.epoch)
-    expect(after).toMatchObject({ seq: 3, first: 1, ends: [{ epoch: before.epoch, end: 2 }] })
+    expect(after).toMatchObject({ seq: 4, first: 1, ends: [{ epoch: before.epoch, end: 2 }] })
     await log.close()
   })
 

@@ -3,7 +3,7 @@ import {
   APPEND_REQUEST_MAX_BYTES,
   APPEND_ROOMS_MAX,
   ClientError,
-  formatOffset,
+  offsetOf,
   type AppendBatch,
   type AppendMessage,
   type AppendResult,
@@ -158,9 +158,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       case 'appended':
         queue.failingSince = undefined
         for (const [i, pending] of batch.messages.entries()) {
-          settle(pending, {
-            offset: formatOffset({ epoch: result.epoch, seq: result.seqs[i] ?? 0 }),
-          })
+          settle(pending, { offset: offsetOf(result, i) })
         }
         release(queue)
         return 'done'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { APPEND_BATCH_MAX, APPEND_ROOMS_MAX } from './limits.ts'
+import { formatOffset } from './offset.ts'
 import { RoomId } from './rooms.ts'
 
 /**
@@ -94,11 +95,25 @@ export function decodeAppendRequest(body: string): AppendBatch[] {
  * - `failed`: the log could not be reached. Whether it was appended is unknown: send exactly the same batch again.
  */
 export const AppendResult = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('appended'), epoch: z.string(), seqs: z.array(z.number()) }),
+  z.object({
+    status: z.literal('appended'),
+    epoch: z.string(),
+    seqs: z.array(z.number()),
+    /** The epoch of each number, when some were given in an earlier one than `epoch`. */
+    epochs: z.array(z.string()).optional(),
+  }),
   z.object({ status: z.literal('out_of_order'), last: z.number() }),
   z.object({ status: z.literal('failed'), message: z.string() }),
 ])
 export type AppendResult = z.infer<typeof AppendResult>
+
+/** The offset of the message at `index` of an appended batch. */
+export function offsetOf(
+  { epoch, seqs, epochs }: Extract<AppendResult, { status: 'appended' }>,
+  index: number,
+): string {
+  return formatOffset({ epoch: epochs?.[index] ?? epoch, seq: seqs[index] ?? 0 })
+}
 
 /** One result per batch, in the order of the request. */
 export const AppendResponse = z.object({ v: z.literal(1), results: z.array(AppendResult) })

@@ -5,10 +5,11 @@
 -- ARGV  1 prefix of the key hashes' names (one hash per half window: message key -> seq)
 --       2 channel    3 epoch to use if one begins here    4 historySize    5 historyTtlMs    6 half key window, ms
 --       7 half producerTtlMs    8 ended epochs kept    9 producer id or ""    10 its number of the first message
---       11 prefix of the producer hashes' names (one per half time: producer id -> "first last epoch seqs" of its last batch)
+--       11 prefix of the producer hashes' names (one per half time: producer id -> "first last seqs" of its last batch)
 --       12... pairs: message key or "", payload
--- Returns {1, epoch, seqs}: appended, now or when this batch came before; seqs is the first number if they are consecutive, else
---         a list with commas. {0, last}: out of order, nothing was written.
+-- Returns {1, epoch, seqs, ends}: appended, now or when this batch came before; seqs is the first number if they are consecutive, else
+--         a list with commas. A number that is not new was given in the epoch that the ends tell.
+--         {0, last}: out of order, nothing was written.
 --
 -- Lua in Redis does not roll back: everything is checked before the first write.
 
@@ -39,8 +40,10 @@ if producer ~= '' and epoch then
     if known then break end
   end
   if known then
-    local knownFirst, knownLast, knownEpoch, knownSeqs = string.match(known, '^(%d+) (%d+) (%w+) ([%d,]+)$')
-    if tonumber(knownFirst) == first and tonumber(knownLast) == last then return { 1, knownEpoch, knownSeqs } end
+    local knownFirst, knownLast, knownSeqs = string.match(known, '^(%d+) (%d+) ([%d,]+)$')
+    if tonumber(knownFirst) == first and tonumber(knownLast) == last then
+      return { 1, epoch, knownSeqs, ends }
+    end
     if first ~= tonumber(knownLast) + 1 then return { 0, tonumber(knownLast) } end
   end
 end
@@ -113,11 +116,11 @@ if #fresh > 0 then
 end
 if producer ~= '' then
   local hash = producerPrefix .. number(producerHalf)
-  redis.call('HSET', hash, producer, number(first) .. ' ' .. number(last) .. ' ' .. epoch .. ' ' .. answer)
+  redis.call('HSET', hash, producer, number(first) .. ' ' .. number(last) .. ' ' .. answer)
   redis.call('PEXPIRE', hash, 3 * halfTtl)
 end
 if #new > 0 then
   local header = '{"v":1,"epoch":"' .. epoch .. '","first":' .. number(base + 1) .. ',"at":' .. number(now) .. '}'
   redis.call('SPUBLISH', channel, header .. '\n' .. table.concat(new, '\n'))
 end
-return { 1, epoch, answer }
+return { 1, epoch, answer, ends }

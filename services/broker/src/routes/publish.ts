@@ -4,7 +4,7 @@ import {
   APPEND_REQUEST_MAX_BYTES,
   DATA_MAX_BYTES,
   encodeMessage,
-  formatOffset,
+  offsetOf,
   messageKey,
   publish,
   publishBatch,
@@ -77,7 +77,7 @@ export function publishRoutes({
       async ({ params: { room }, body }, reply) => {
         const { id, message } = toAppend(room, body, now())
         const [result] = await appender.appendKeyed([{ room, messages: [message] }])
-        return reply.code(201).send({ id, offset: offsetOf(result, 0) })
+        return reply.code(201).send({ id, offset: answeredOffset(result, 0) })
       },
     )
 
@@ -117,7 +117,7 @@ export function publishRoutes({
         )
         const offsets = new Map(
           byRoom.flatMap(([, items], batch) =>
-            items.map((item, i) => [item, offsetOf(results[batch], i)] as const),
+            items.map((item, i) => [item, answeredOffset(results[batch], i)] as const),
           ),
         )
         const messages = asked.map((item) => ({
@@ -154,9 +154,7 @@ function toAppend(
   return { id, message: { payload, key: messageKey(username, id) } }
 }
 
-function offsetOf(result: Appended | undefined, i: number): string {
-  const seq = result?.seqs[i]
-  if (result === undefined || seq === undefined)
-    throw new Error('the log answered for other messages')
-  return formatOffset({ epoch: result.epoch, seq })
+function answeredOffset(result: Appended | undefined, i: number): string {
+  if (result?.seqs[i] === undefined) throw new Error('the log answered for other messages')
+  return offsetOf(result, i)
 }

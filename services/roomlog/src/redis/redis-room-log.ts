@@ -14,6 +14,7 @@ import {
   type Retention,
   type RoomLog,
 } from '../room-log.ts'
+import { epochOf } from '../continuity.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
 import { DEFAULT_SESSION_TTL_MS } from '../sessions.ts'
 import { connectRedis, type RedisClient } from './connect.ts'
@@ -64,7 +65,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   const appendBatch = async ({ room, producer, messages }: AppendBatch): Promise<AppendResult> => {
     const keys = roomKeys(keyPrefix, room)
     try {
-      const [isAppended, epochOrLast, seqs] = await client.roomappend(
+      const [isAppended, epochOrLast, seqs = '', ends = ''] = await client.roomappend(
         keys.meta,
         keys.stream,
         keys.messageKeys,
@@ -81,11 +82,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
         ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
       )
       return isAppended === 1
-        ? {
-            status: 'appended',
-            epoch: epochOrLast,
-            seqs: parseSeqs(seqs ?? '', messages.length),
-          }
+        ? appendedResult(epochOrLast, parseSeqs(seqs, messages.length), parseEnds(ends))
         : { status: 'out_of_order', last: epochOrLast }
     } catch (error) {
       onEvent({ kind: 'error', error })
@@ -163,8 +160,17 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
 
 /** The scripts as methods, the way ioredis's `defineCommand` makes them. */
 interface Commands {
-  roomappend(...args: (string | number)[]): Promise<[1, string, string] | [0, number, undefined?]>
+  roomappend(...args: (string | number)[]): Promise<[1, string, string, string] | [0, number]>
   roomread(...args: (string | number)[]): Promise<string[]>
+}
+
+/** Numbers that are not new may be of an earlier epoch, which their offsets then name. */
+function appendedResult(epoch: string, seqs: number[], ends: Head['ends']): AppendResult {
+  const lastEnd = ends.at(-1)?.end ?? 0
+  const head = { epoch, seq: 0, first: 0, ends }
+  return seqs.some((seq) => seq <= lastEnd)
+    ? { status: 'appended', epoch, seqs, epochs: seqs.map((seq) => epochOf(head, seq)) }
+    : { status: 'appended', epoch, seqs }
 }
 
 function parseSeqs(text: string, count: number): number[] {
