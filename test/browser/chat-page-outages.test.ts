@@ -162,5 +162,6 @@ it('a page whose gateway is killed goes on at another one with nothing missing',
   await Promise.all([alice.shows('after'), bob.got('his own message', says('after'))])
   expect(bob.texts().toSorted()).toEqual(['before', ...missed, 'from alice', 'after'].toSorted())
   expect(await alice.texts()).toEqual(bob.texts())
-  expect(new Set(idsOf(alice, 'from alice')).size).toBe(1)
+  // None when it went by polling, before the upgrade: only what goes over a websocket is seen here.
+  expect(new Set(idsOf(alice, 'from alice')).size).toBeLessThanOrEqual(1)
 })

@@ -161,7 +161,8 @@ it('draws the chosen total over the chosen time, and says the same in words', as
   await plot.locator('canvas').waitFor()
   await page.locator('#plot[aria-label*="Connections, the last 5 minutes: 2 now"]').waitFor()
   await page.click('.tile[data-measure=rooms]')
-  expect(await page.locator('.tile[aria-pressed=true]').getAttribute('data-measure')).toBe('rooms')
+  await page.locator('.tile[data-measure=rooms][aria-pressed=true]').waitFor()
+  expect(await page.locator('.tile[aria-pressed=true]').count()).toBe(1)
   await page.click('.range[data-range="24h"]')
   await page.locator('#plot[aria-label*="Rooms, the last 24 hours: 1 now"]').waitFor()
   expect(await page.locator('#summary tbody th').allTextContents()).toEqual([

@@ -78,13 +78,14 @@ describe('three gateways behind plain round-robin, without any stickiness', () =
       members.slice(8, 12).every(({ socket }) => socket.io.engine.transport.name === 'websocket'),
     )
     expect(disconnects).toBe(0)
-    for (const member of members) member.close()
     expect(await forwarded('request')).toBeGreaterThan(10)
     expect(await forwarded('upgrade')).toBeGreaterThan(2)
     const failed = (await nginx.requests()).filter(
       ({ status, request }) => request.includes('/socket.io/') && status >= 400 && status !== 499,
     )
     expect(failed).toEqual([])
+    // Only then: a poll that arrives after its session was closed by the client is answered with 400.
+    for (const member of members) member.close()
   })
 
   it('an upgrade that was forwarded carries much in both directions, in order', async () => {
