@@ -63,7 +63,6 @@ it('gateways are taken away while people talk: they move, and no message is lost
   const conclusion = await crowd.conclude()
   reportTalk('scale down', `5 to 2 gateways: the last has ended after ${seconds(ms)}`, conclusion)
   expect(conclusion).toMatchObject({ lost: 0, doubled: 0 })
-  process.stderr.write(log.output())
   const drains = [...log.output().matchAll(/"tookMs":([\d.]+),"msg":"closed all connections"/g)]
   report(
     'scale down',
