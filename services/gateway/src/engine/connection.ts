@@ -1,6 +1,14 @@
 import type { ChatSocket } from '../sockets.ts'
 import { engineOf, type Engine } from './internals.ts'
 
+/** Sends everything that is written to a websocket in this turn of the event loop by one system call. */
+export function gatherWrites(socket: ChatSocket): void {
+  const tcp = engineOf(socket).transport.socket?._socket
+  if (!tcp) return
+  tcp.cork()
+  setImmediate(() => tcp.uncork())
+}
+
 /** How many namespaces the connection of a socket has joined, this one included. */
 export function namespacesOf(socket: ChatSocket): number {
   const { client } = socket as unknown as {

@@ -1,6 +1,6 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
-import { pidOf } from '../engine/connection.ts'
+import { gatherWrites, pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
@@ -72,6 +72,8 @@ async function enter(
   await unavailableFor(roomLog.sessions.save([session]))
   await rooms.enter(id, (room, admit) => {
     if (!socket.connected) return
+    // The message, the answer, and what the room is told in this turn.
+    gatherWrites(socket)
     admitMember(context, socket, room, session, admit)
     const online = rooms.online(room)
     const offset = formatOffset(room.feed.cursor)

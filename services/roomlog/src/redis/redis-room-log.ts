@@ -18,6 +18,7 @@ import { epochOf } from '../continuity.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
 import { DEFAULT_SESSION_TTL_MS } from '../sessions.ts'
 import { connectRedis, type RedisClient } from './connect.ts'
+import { gatherWrites } from './gather.ts'
 import { roomKeys } from './keys.ts'
 import { createRedisSessions } from './redis-sessions.ts'
 import { readScript } from './script.ts'
@@ -55,6 +56,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   const client = connectRedis(url, connectionName) as RedisClient & Commands
   for (const [name, definition] of Object.entries(scripts))
     client.defineCommand(`room${name}`, definition)
+  gatherWrites(client)
   const subscriber = connectRedis(url, `${connectionName}-follow`)
   const subscriptions = createSubscriptions(subscriber, (error) =>
     onEvent({ kind: 'error', error }),
