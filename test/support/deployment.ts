@@ -26,6 +26,8 @@ interface DeploymentOptions {
   readonly presences?: number
   /** Environment of every service beyond its addresses. */
   readonly env?: Record<string, string>
+  /** What runs as a gateway, instead of the gateway's own `main.ts`: a path from the root of the checkout. */
+  readonly gatewayMain?: string
   /** An existing Redis URL instead of a Redis of its own. */
   readonly redisUrl?: string
   /** Arguments of Node for a service, such as those of a profile. */
@@ -56,8 +58,13 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       ...env,
     }
     const restarts = new Map<TestService, () => Promise<TestService>>()
+    const mains = {
+      broker: 'services/broker/src/main.ts',
+      presence: 'services/presence/src/main.ts',
+      gateway: options.gatewayMain ?? 'services/gateway/src/main.ts',
+    }
     const start = async (
-      name: string,
+      name: keyof typeof mains,
       port: number,
       extra: Record<string, string> = {},
     ): Promise<TestService> => {
@@ -69,7 +76,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
             '--conditions=source',
             '--disable-warning=ExperimentalWarning',
             ...nodeArgs(name),
-            `services/${name}/src/main.ts`,
+            mains[name],
           ],
           {
             cwd: ROOT,

@@ -106,9 +106,11 @@ ${upstreams.map((upstream) => `    server ${upstream} max_fails=1 fail_timeout=5
 export async function startNginx(
   upstreams: readonly string[],
   balance: Balance = 'ip_hash',
+  /** A free one unless given. */
+  fixedPort?: number,
 ): Promise<TestNginx> {
   const dir = await mkdtemp(join(tmpdir(), 'roomcast-nginx-'))
-  const port = await freePort()
+  const port = fixedPort ?? (await freePort())
   const file = join(dir, 'nginx.conf')
   await writeFile(file, configuration({ dir, port, upstreams, balance }))
   const nginx = startProcess(nginxPath(), ['-p', dir, '-c', file])

@@ -18,7 +18,6 @@ import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
 import { countConnections } from './connections.ts'
 import { drain } from './drain.ts'
-import { engineConnection } from './engine/connection.ts'
 import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
@@ -30,12 +29,20 @@ import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
 import { createPages } from './pages.ts'
 import { createQuits } from './quits.ts'
-import { createRecovery } from './recovery.ts'
+import { createRecovery, withholdPids } from './recovery.ts'
 import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
-import { createRepeatedPolls } from './repeated-polls.ts'
+import { guardRequests } from './requests.ts'
 import { createRooms } from './rooms.ts'
 import type { ChatServer } from './sockets.ts'
+
+/** What a gateway serves over Socket.IO, and where. */
+export interface Application {
+  /** Path of the endpoint, without a slash at its end. */
+  readonly path: string
+  /** Adds its handlers, before the first connection. */
+  serve(io: ChatServer): void
+}
 
 export interface GatewayDeps {
   readonly log: Log
@@ -43,6 +50,8 @@ export interface GatewayDeps {
   readonly roomLog: RoomLog
   /** Without them each gateway answers cluster operations for itself. */
   readonly cluster?: ClusterConnections | undefined
+  /** Takes the chat's place and leaves all else as it is, for tests of the protocol: see scripts/conformance. */
+  readonly application?: Application | undefined
   readonly now: () => number
 }
 
@@ -76,6 +85,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       log,
     })
     const io: ChatServer = new Server(pages.server, {
+      path: deps.application?.path ?? '/socket.io',
       allowEIO3: config.allowEio3,
       pingInterval: config.pingIntervalMs,
       pingTimeout: config.pingTimeoutMs,
@@ -94,20 +104,16 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       },
       ...corsOf(config),
     })
-    io.engine.use(refuseHandshakes(() => isEnding, config.affinityCookie))
+    withholdPids(io)
+    guardRequests(io.engine, {
+      isEnding: () => isEnding,
+      affinityCookie: config.affinityCookie,
+      now: clock,
+    })
 
     const ids = createSessionIds(instance, config.internalToken ?? 'roomcast')
     // Engine.IO documents `generateId` as the way to choose ids; its types know it as a private part.
     Object.assign(io.engine, { generateId: () => ids.create() })
-
-    const isRepeated = createRepeatedPolls()
-    io.engine.use((req: EngineRequest, _res: Response, next: () => void) => {
-      const connection = engineConnection(io.engine, req._query?.['sid'])
-      const t = req._query?.['t']
-      if (connection !== undefined && isRepeated(connection, { method: req.method ?? '', t }))
-        connection.close(true)
-      next()
-    })
 
     const facts = createFacts(telemetry, () => ({
       connections: connections.byTransport,
@@ -202,7 +208,8 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
     }
-    serveChat(io, context, recovery)
+    if (deps.application === undefined) serveChat(io, context, recovery)
+    else deps.application.serve(io)
     const refresher = keepSessions(context)
     closer.add(() => refresher.close())
     closer.add(() => io.engine.close())
@@ -255,37 +262,6 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
 function corsOf({ corsOrigins }: Config) {
   if (corsOrigins === undefined) return {}
   return { cors: { origin: corsOrigins.includes('*') || [...corsOrigins], credentials: true } }
-}
-
-interface EngineRequest {
-  readonly method?: string
-  readonly _query?: Record<string, unknown>
-}
-
-interface Response {
-  writeHead(status: number, headers: Record<string, string>): { end(): void }
-}
-
-/**
- * Refuses new connections while the gateway ends: clients come back by themselves, and are free of the cookie that led them here.
- * Requests of connections that exist go on to their end.
- */
-function refuseHandshakes(isEnding: () => boolean, affinityCookie: string | undefined) {
-  const [cookie, ...attributes] = (affinityCookie ?? '').split(';')
-  const expired = [
-    `${cookie}=`,
-    'Max-Age=0',
-    ...attributes.map((attribute) => attribute.trim()),
-  ].join('; ')
-  const headers = {
-    'retry-after': '1',
-    connection: 'close',
-    ...(affinityCookie === undefined ? {} : { 'set-cookie': expired }),
-  }
-  return (req: { _query?: Record<string, unknown> }, res: Response, next: () => void): void => {
-    if (!isEnding() || req._query?.['sid'] !== undefined) next()
-    else res.writeHead(503, headers).end()
-  }
 }
 
 async function listenPages(

@@ -9,8 +9,9 @@ import {
 } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Namespace } from 'socket.io'
+import { forgetPid } from './engine/connection.ts'
 import type { Facts, RecoveryResult } from './facts.ts'
-import type { ChatSocket } from './sockets.ts'
+import { destinationOf, type ChatServer, type ChatSocket } from './sockets.ts'
 
 /** How long the store may be silent before the connection is closed, so that the client tries again with what it knows. In milliseconds. */
 const RESTORE_TIMEOUT_MS = 2_000
@@ -112,6 +113,19 @@ export function createRecovery(options: {
       return typeof pid === 'string' && failed.delete(pid)
     },
   }
+}
+
+/**
+ * Leaves the private id out of what a socket is told that is in no room and so has nothing to recover: it would come back with an id
+ * that names no session, each time at the cost of a look-up, and Socket.IO's protocol knows no such field.
+ */
+export function withholdPids(io: ChatServer): void {
+  const withhold = (socket: ChatSocket, next: () => void): void => {
+    if (!socket.recovered && destinationOf(socket).kind !== 'room') forgetPid(socket)
+    next()
+  }
+  io.of('/').use(withhold)
+  io.on('new_namespace', (namespace) => namespace.use(withhold))
 }
 
 /** What this connection goes on with, if it was recovered; told once. */

@@ -9,7 +9,7 @@ interface Connection {
  */
 export function createRepeatedPolls(): (
   connection: Connection,
-  request: { method?: string; t: unknown },
+  request: { readonly method: string | undefined; readonly t: unknown },
 ) => boolean {
   const last = new WeakMap<Connection, string>()
   return (connection, { method, t }) => {

@@ -29,9 +29,19 @@ export function engineConnection(
   return typeof sid === 'string' && Object.hasOwn(clients, sid) ? clients[sid] : undefined
 }
 
+/** The id of an Engine.IO session, by which its requests name it. */
+export function sidOf(connection: object): string {
+  return (connection as { readonly id: string }).id
+}
+
 /** The private session id of a socket, which its client alone is told. */
 export function pidOf(socket: ChatSocket): string {
   return (socket as unknown as { readonly pid: string }).pid
+}
+
+/** Takes that id back before the client is told of it. */
+export function forgetPid(socket: ChatSocket): void {
+  Object.assign(socket, { pid: undefined })
 }
 
 /** Packets that wait in Engine.IO's buffer before their exact size is worth adding up. */

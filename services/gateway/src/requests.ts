@@ -1,0 +1,109 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
+import { engineConnection, sidOf } from './engine/connection.ts'
+import { createOvertakenPolls } from './overtaken-polls.ts'
+import { createRepeatedPolls } from './repeated-polls.ts'
+
+type Query = Readonly<Record<string, string | undefined>>
+
+type Guard = (
+  request: { readonly method: string | undefined; readonly query: Query },
+  res: ServerResponse,
+  next: (refused?: Error) => void,
+) => void
+
+/**
+ * What stands between a request and Engine.IO: new connections are refused while the gateway ends, and those of no version of the
+ * protocol; polls that a proxy repeats end their connection; polls that their client's close has overtaken are answered.
+ */
+export function guardRequests(
+  engine: EngineServer,
+  options: {
+    readonly isEnding: () => boolean
+    readonly affinityCookie: string | undefined
+    readonly now: () => number
+  },
+): void {
+  const { isEnding, affinityCookie, now } = options
+  const guards = [
+    refuseWhileEnding(isEnding, affinityCookie),
+    refuseUnknownVersions,
+    watchPolls(engine, now),
+  ]
+  for (const guard of guards) {
+    engine.use(
+      (
+        req: IncomingMessage & { readonly _query?: Query },
+        res: ServerResponse,
+        next: (refused?: Error) => void,
+      ) => guard({ method: req.method, query: req._query ?? {} }, res, next),
+    )
+  }
+}
+
+/**
+ * Refuses new connections while the gateway ends: clients come back by themselves, and are free of the cookie that led them here.
+ * Requests of connections that exist go on to their end.
+ */
+function refuseWhileEnding(isEnding: () => boolean, affinityCookie: string | undefined): Guard {
+  const [cookie, ...attributes] = (affinityCookie ?? '').split(';')
+  const expired = [
+    `${cookie}=`,
+    'Max-Age=0',
+    ...attributes.map((attribute) => attribute.trim()),
+  ].join('; ')
+  const headers = {
+    'retry-after': '1',
+    connection: 'close',
+    ...(affinityCookie === undefined ? {} : { 'set-cookie': expired }),
+  }
+  return ({ query }, res, next) => {
+    if (!isEnding() || query['sid'] !== undefined) next()
+    else res.writeHead(503, headers).end()
+  }
+}
+
+/** What clients of Socket.IO v2, and of v3 and v4, say that they speak. */
+const VERSIONS: ReadonlySet<string | undefined> = new Set(['3', '4'])
+
+/** The protocol has the version as mandatory, while Engine.IO takes whatever it does not know for version 3. */
+const refuseUnknownVersions: Guard = ({ query }, _res, next) => {
+  if (query['sid'] !== undefined || VERSIONS.has(query['EIO'])) next()
+  else next(new Error('unknown version of Engine.IO'))
+}
+
+function watchPolls(engine: EngineServer, now: () => number): Guard {
+  const isRepeated = createRepeatedPolls()
+  const overtaken = createOvertakenPolls()
+
+  engine.on('connection', (connection: EngineConnection) => {
+    connection.once('close', (reason: string) => {
+      if (reason === 'transport close' && connection.transport.name === 'polling')
+        overtaken.closed(connection, sidOf(connection), now())
+    })
+  })
+
+  return ({ method, query }, res, next) => {
+    const { sid, transport, t, j } = query
+    if (sid === undefined || transport !== 'polling') {
+      next()
+      return
+    }
+    const connection = engineConnection(engine, sid)
+    if (connection !== undefined) {
+      if (isRepeated(connection, { method, t })) connection.close(true)
+      else overtaken.arrived(connection, method, res)
+      next()
+    } else if (method === 'GET' && j === undefined && overtaken.take(sid, now())) {
+      res.writeHead(200, {
+        'content-type': 'text/plain; charset=UTF-8',
+        'cache-control': 'no-store',
+      })
+      res.end(query['EIO'] === '4' ? NOOP : NOOP_V3)
+    } else next()
+  }
+}
+
+/** With what Engine.IO ends a poll that has nothing to bring: in version 3 packets have their length before them. */
+const NOOP = '6'
+const NOOP_V3 = '1:6'
