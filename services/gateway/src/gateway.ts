@@ -108,6 +108,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     guardRequests(io.engine, {
       isEnding: () => isEnding,
       affinityCookie: config.affinityCookie,
+      silenceMs: config.pingIntervalMs + config.pingTimeoutMs,
       now: clock,
     })
 

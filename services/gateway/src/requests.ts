@@ -14,20 +14,24 @@ type Guard = (
 
 /**
  * What stands between a request and Engine.IO: new connections are refused while the gateway ends, and those of no version of the
- * protocol; polls that a proxy repeats end their connection; polls that their client's close has overtaken are answered.
+ * protocol; a poll that comes after its connection's time ends it, and so does one that a proxy repeats; a poll that its client's close
+ * has overtaken is answered.
  */
 export function guardRequests(
   engine: EngineServer,
   options: {
     readonly isEnding: () => boolean
     readonly affinityCookie: string | undefined
+    /** How long a connection may say nothing: the interval of pings and the time that the answer to one may take, in milliseconds. */
+    readonly silenceMs: number
     readonly now: () => number
   },
 ): void {
-  const { isEnding, affinityCookie, now } = options
+  const { isEnding, affinityCookie, silenceMs, now } = options
   const guards = [
     refuseWhileEnding(isEnding, affinityCookie),
     refuseUnknownVersions,
+    endOverdue(engine, silenceMs, now),
     watchPolls(engine, now),
   ]
   for (const guard of guards) {
@@ -70,6 +74,24 @@ const VERSIONS: ReadonlySet<string | undefined> = new Set(['3', '4'])
 const refuseUnknownVersions: Guard = ({ query }, _res, next) => {
   if (query['sid'] !== undefined || VERSIONS.has(query['EIO'])) next()
   else next(new Error('unknown version of Engine.IO'))
+}
+
+/**
+ * Ends a connection whose client comes back after its time. Engine.IO does so by two timers one after the other, which a busy process
+ * runs late: then the same poll would be served or not as it happens.
+ */
+function endOverdue(engine: EngineServer, silenceMs: number, now: () => number): Guard {
+  const heardAt = new WeakMap<object, number>()
+  engine.on('connection', (connection: EngineConnection) => {
+    heardAt.set(connection, now())
+    connection.on('packet', () => heardAt.set(connection, now()))
+  })
+  return ({ method, query }, _res, next) => {
+    const connection = method === 'GET' ? engineConnection(engine, query['sid']) : undefined
+    const at = connection && heardAt.get(connection)
+    if (at !== undefined && now() - at >= silenceMs) connection?.close(true)
+    next()
+  }
 }
 
 function watchPolls(engine: EngineServer, now: () => number): Guard {
