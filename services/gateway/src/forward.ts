@@ -12,6 +12,19 @@ const FORWARDED_HEADER = 'x-roomcast-forwarded'
 const CONNECT_TIMEOUT_MS = 2_000
 /** Connections for polling requests that are kept open to one gateway while idle. */
 const IDLE_CONNECTIONS_MAX = 64
+/** For how long, in milliseconds: far shorter than the owner keeps them, or it might close one just as a request is sent over it. */
+const IDLE_CONNECTION_MS = 20_000
+/** Headers that are about one connection and not about the request (RFC 9110, section 7.6.1), or were answered here already. */
+const HOP_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 type OnRequest = (req: IncomingMessage, res: ServerResponse) => void
 type OnUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -28,12 +41,21 @@ export function forwardStrays(
     readonly instance: string
     readonly ids: SessionIds
     readonly peers: Peers
+    /**
+     * How long an owner that lives can be silent, in milliseconds: it pings every connection, and ends a poll by that. One that is
+     * silent for longer was stopped or its machine is gone, without a word that would end the connection to it.
+     */
+    readonly silenceMs: number
     readonly facts: Facts
     readonly log: Log
   },
 ): { close(): void } {
-  const { path, instance, ids, peers, facts, log } = options
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS_MAX, timeout: 0 })
+  const { path, instance, ids, peers, silenceMs, facts, log } = options
+  const agent = new Agent({
+    keepAlive: true,
+    maxFreeSockets: IDLE_CONNECTIONS_MAX,
+    timeout: IDLE_CONNECTION_MS,
+  })
   /** Upgraded connections of other gateways' sessions: the server does not end those by itself. */
   const streams = new Set<Duplex>()
   const onRequest = server.listeners('request') as OnRequest[]
@@ -62,11 +84,7 @@ export function forwardStrays(
     return owner === instance ? undefined : owner
   }
 
-  const headersOf = (req: IncomingMessage): string[] => [
-    ...req.rawHeaders,
-    FORWARDED_HEADER,
-    instance,
-  ]
+  const marked = (headers: readonly string[]): string[] => [...headers, FORWARDED_HEADER, instance]
 
   const forwardRequest = async (
     owner: string,
@@ -87,8 +105,10 @@ export function forwardStrays(
       port,
       method: req.method,
       path: req.url,
-      headers: headersOf(req),
+      headers: marked(endToEnd(req.rawHeaders)),
+      timeout: silenceMs,
     })
+    upstream.on('timeout', () => upstream.destroy(new Error('the owner is silent')))
     upstream.once('socket', (socket) => {
       if (!socket.connecting) return
       const timer = setTimeout(
@@ -98,12 +118,12 @@ export function forwardStrays(
       socket.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
     })
     upstream.once('response', (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
+      res.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders))
       answer.pipe(res)
       // An answer that breaks off must not look whole.
       answer.once('error', () => res.destroy())
     })
-    upstream.once('error', (error) => {
+    upstream.on('error', (error) => {
       if (res.destroyed) return
       log.debug({ err: error, owner }, 'request could not be forwarded')
       if (res.headersSent) res.destroy()
@@ -131,23 +151,27 @@ export function forwardStrays(
     }
     facts.forwarded('upgrade')
     const upstream = connect(split(address))
-    const timer = setTimeout(() => upstream.destroy(), CONNECT_TIMEOUT_MS)
     streams.add(upstream)
+    upstream.setTimeout(CONNECT_TIMEOUT_MS)
+    upstream.on('timeout', () => upstream.destroy(new Error('the owner is silent')))
     upstream.once('connect', () => {
-      clearTimeout(timer)
+      upstream.setTimeout(silenceMs)
       upstream.setNoDelay(true)
-      upstream.write(`${requestLines(req, headersOf(req))}\r\n\r\n`)
+      upstream.write(`${requestLines(req, marked(req.rawHeaders))}\r\n\r\n`)
       upstream.write(head)
-      upstream.pipe(socket).pipe(upstream)
+      upstream.pipe(socket, { end: false })
+      socket.pipe(upstream)
     })
     upstream.on('error', (error) =>
       log.debug({ err: error, owner }, 'upgrade could not be forwarded'),
     )
-    upstream.once('close', () => {
-      clearTimeout(timer)
+    upstream.once('close', (hasFailed) => {
       streams.delete(upstream)
-      if (upstream.bytesRead > 0) socket.destroy()
-      else if (!socket.destroyed) serveUpgrade(req, socket, head)
+      if (socket.destroyed) return
+      if (upstream.bytesRead === 0) serveUpgrade(req, socket, head)
+      else if (hasFailed) socket.destroy()
+      // What the owner sent last may still wait for a client that reads slowly.
+      else endWithin(silenceMs, socket)
     })
     socket.once('close', () => upstream.destroy())
   }
@@ -175,6 +199,20 @@ export function forwardStrays(
 function split(address: string): { host: string; port: number } {
   const at = address.lastIndexOf(':')
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
+}
+
+/** Raw headers, name by name and value by value, without those that are about one connection. */
+function endToEnd(rawHeaders: readonly string[]): string[] {
+  return rawHeaders.filter(
+    (_, i) => !HOP_HEADERS.has((rawHeaders[i - (i % 2)] ?? '').toLowerCase()),
+  )
+}
+
+/** Ends a stream when all that was written to it is sent, and anyhow after a time. */
+function endWithin(limitMs: number, stream: Duplex): void {
+  const timer = setTimeout(() => stream.destroy(), limitMs)
+  stream.once('close', () => clearTimeout(timer))
+  stream.end(() => stream.destroy())
 }
 
 /** A request's head as it came, with the headers given. */

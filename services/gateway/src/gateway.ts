@@ -36,6 +36,9 @@ import { guardRequests } from './requests.ts'
 import { createRooms } from './rooms.ts'
 import type { ChatServer } from './sockets.ts'
 
+/** What an owner of a session may be late with its pings, because it is busy, before it counts as silent. In milliseconds. */
+const SILENCE_MARGIN_MS = 1_000
+
 /** What a gateway serves over Socket.IO, and where. */
 export interface Application {
   /** Path of the endpoint, without a slash at its end. */
@@ -166,6 +169,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       instance,
       ids,
       peers,
+      silenceMs: config.pingIntervalMs + config.pingTimeoutMs + SILENCE_MARGIN_MS,
       facts,
       log,
     })
