@@ -163,12 +163,26 @@ describe('a session id that no gateway made, or whose gateway is gone', () => {
     expect(performance.now() - started).toBeLessThan(500)
     return [response.status, await response.json()]
   }
+  const upgrade = async (sid: string): Promise<number | undefined> => {
+    const url = deployment.gateways[0]?.url.replace('http', 'ws')
+    const started = performance.now()
+    const ws = new WebSocket(
+      `${url}/socket.io/?EIO=4&transport=websocket&sid=${encodeURIComponent(sid)}`,
+    )
+    const status = await new Promise<number | undefined>((resolve) => {
+      ws.once('unexpected-response', (_request, response) => resolve(response.statusCode))
+      ws.once('error', () => resolve(undefined))
+    })
+    expect(performance.now() - started).toBeLessThan(500)
+    return status
+  }
   const unknown = [400, { code: 1, message: 'Session ID unknown' }]
 
   it.each(['nobody', 'a.b.c', '..', 'x'.repeat(2_000), '../../etc/passwd'])(
     '%j is unknown at once',
     async (sid) => {
       expect(await poll(sid)).toEqual(unknown)
+      expect(await upgrade(sid)).toBe(400)
     },
   )
 
@@ -180,12 +194,15 @@ describe('a session id that no gateway made, or whose gateway is gone', () => {
     const [random, owner, mac] = sid.split('.')
     expect(await poll(`${random}x.${owner}.${mac}`)).toEqual(unknown)
     expect(await poll(`${random}.127_0_0_1.${mac}`)).toEqual(unknown)
+    expect(await upgrade(`${random}.127_0_0_1.${mac}`)).toBe(400)
     expect(await poll(`${random}.${owner}.`)).toEqual(unknown)
   })
 
   it('one of another installation is unknown at once', async () => {
     const { instance } = await gatewayOf(deployment.gateways[1])
-    expect(await poll(createSessionIds(instance, 'another secret').create())).toEqual(unknown)
+    const sid = createSessionIds(instance, 'another secret').create()
+    expect(await poll(sid)).toEqual(unknown)
+    expect(await upgrade(sid)).toBe(400)
   })
 
   it('a genuine one whose gateway nobody has heard of is unknown when it does not appear in a moment', async () => {
@@ -207,6 +224,7 @@ describe('a session id that no gateway made, or whose gateway is gone', () => {
     })
     await (await ending).text()
     expect(await poll(sid)).toEqual(unknown)
+    expect(await upgrade(sid)).toBe(400)
   })
 
   it('one of a gateway that was killed is unknown at once, also for an upgrade', async () => {
@@ -216,14 +234,6 @@ describe('a session id that no gateway made, or whose gateway is gone', () => {
     doomed.signal('SIGKILL')
     await doomed.ended()
     await until('the others to know', async () => (await poll(sid))[0] === 400)
-    const [first] = deployment.gateways
-    const ws = new WebSocket(
-      `${first?.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket&sid=${sid}`,
-    )
-    const status = await new Promise<number | undefined>((resolve) => {
-      ws.once('unexpected-response', (_request, response) => resolve(response.statusCode))
-      ws.once('error', () => resolve(undefined))
-    })
-    expect(status).toBe(400)
+    expect(await upgrade(sid)).toBe(400)
   })
 })
