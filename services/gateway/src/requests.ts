@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
-import { engineConnection, sidOf } from './engine/connection.ts'
+import { engineConnection, isUpgrading, sidOf } from './engine/connection.ts'
 import { createOvertakenPolls } from './overtaken-polls.ts'
 import { createRepeatedPolls } from './repeated-polls.ts'
 
@@ -15,7 +15,7 @@ type Guard = (
 /**
  * What stands between a request and Engine.IO: new connections are refused while the gateway ends, and those of no version of the
  * protocol; a poll that comes after its connection's time ends it, and so does one that a proxy repeats; a poll that its client's close
- * has overtaken is answered.
+ * has overtaken is answered; one that comes during an upgrade waits for its end.
  */
 export function guardRequests(
   engine: EngineServer,
@@ -33,6 +33,7 @@ export function guardRequests(
     refuseUnknownVersions,
     endOverdue(engine, silenceMs, now),
     watchPolls(engine, now),
+    holdWhileUpgrading(engine),
   ]
   for (const guard of guards) {
     engine.use(
@@ -123,6 +124,39 @@ function watchPolls(engine: EngineServer, now: () => number): Guard {
       })
       res.end(query['EIO'] === '4' ? NOOP : NOOP_V3)
     } else next()
+  }
+}
+
+/** How long a poll waits for the end of an upgrade: as long as Engine.IO takes to end one that is open then. In milliseconds. */
+const UPGRADE_WAIT_MS = 100
+
+/**
+ * A client that upgrades sends no poll after the packet that ends the upgrade, but without stickiness the two go different ways, and
+ * a poll that came after it must not be served because it arrived before it. Any other one is answered a moment later.
+ */
+function holdWhileUpgrading(engine: EngineServer): Guard {
+  /** Those whose websocket was there and answered: before that the client goes on polling. */
+  const probed = new WeakSet<object>()
+  engine.on('connection', (connection: EngineConnection) => {
+    connection.on('upgrading', () => probed.add(connection))
+  })
+  return ({ method, query }, res, next) => {
+    const connection = method === 'GET' ? engineConnection(engine, query['sid']) : undefined
+    if (connection === undefined || !probed.has(connection) || !isUpgrading(connection)) {
+      next()
+      return
+    }
+    const goOn = (): void => {
+      clearTimeout(timer)
+      connection.off('upgrade', goOn)
+      connection.off('close', goOn)
+      if (!res.destroyed) next()
+      // As Engine.IO does with a poll that is given up.
+      else if (connection.transport.name === 'polling') connection.close(true)
+    }
+    const timer = setTimeout(goOn, UPGRADE_WAIT_MS)
+    connection.once('upgrade', goOn)
+    connection.once('close', goOn)
   }
 }
 

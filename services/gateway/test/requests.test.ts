@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Server } from 'socket.io'
+import { WebSocket } from 'ws'
 import { guardRequests } from '../src/requests.ts'
 
 const SILENCE_MS = 45_000
@@ -10,8 +11,8 @@ const SILENCE_MS = 45_000
 const io = new Server({ allowEIO3: true })
 let url: string
 let now = 0
+const http = createServer()
 beforeAll(async () => {
-  const http = createServer()
   io.attach(http)
   guardRequests(io.engine, {
     isEnding: () => false,
@@ -46,4 +47,45 @@ it.each([
   now = SILENCE_MS
   expect(await poll(silent)).toBe(400)
   expect(await poll(alive)).toBe(200)
+})
+
+/** A session whose websocket has got the answer to its probe. */
+async function probed(): Promise<{ session: string; ws: WebSocket }> {
+  const text = await (await fetch(`${url}&EIO=4`)).text()
+  const session = `${url}&EIO=4&sid=${/"sid":"([^"]+)"/.exec(text)?.[1]}`
+  const ws = new WebSocket(
+    session.replace('http', 'ws').replace('transport=polling', 'transport=websocket'),
+  )
+  await once(ws, 'open')
+  ws.send('2probe')
+  await once(ws, 'message')
+  return { session, ws }
+}
+
+it('a poll that arrives before the end of an upgrade and was sent after it is refused', async () => {
+  const { session, ws } = await probed()
+  const arrived = once(http, 'request')
+  const poll = fetch(session)
+  await arrived
+  ws.send('5')
+  expect((await poll).status).toBe(400)
+  ws.terminate()
+})
+
+it('a poll during an upgrade is ended, so that the client can go on with it', async () => {
+  const { session, ws } = await probed()
+  const poll = await fetch(session)
+  expect([poll.status, await poll.text()]).toEqual([200, '6'])
+  ws.terminate()
+})
+
+it('after an upgrade that failed polls are served as before', async () => {
+  const { session, ws } = await probed()
+  ws.close()
+  await once(ws, 'close')
+  const poll = fetch(session)
+  const post = await fetch(session, { method: 'POST', body: '40' })
+  expect(post.status).toBe(200)
+  const response = await poll
+  expect([response.status, (await response.text()).slice(0, 2)]).toEqual([200, '40'])
 })

@@ -1,3 +1,4 @@
+import type { Socket as EngineConnection } from 'engine.io'
 import type { ChatSocket } from '../sockets.ts'
 import { engineOf, type Engine } from './internals.ts'
 
@@ -19,19 +20,19 @@ export function namespacesOf(socket: ChatSocket): number {
 }
 
 /** The open connection of an Engine.IO session. */
-export function engineConnection(
-  engine: object,
-  sid: unknown,
-): { close(discard: boolean): void } | undefined {
-  const { clients } = engine as {
-    readonly clients: Readonly<Record<string, { close(discard: boolean): void }>>
-  }
+export function engineConnection(engine: object, sid: unknown): EngineConnection | undefined {
+  const { clients } = engine as { readonly clients: Readonly<Record<string, EngineConnection>> }
   return typeof sid === 'string' && Object.hasOwn(clients, sid) ? clients[sid] : undefined
 }
 
 /** The id of an Engine.IO session, by which its requests name it. */
 export function sidOf(connection: object): string {
   return (connection as { readonly id: string }).id
+}
+
+/** Whether a websocket is about to take the place of an Engine.IO session's polling. */
+export function isUpgrading(connection: object): boolean {
+  return (connection as { readonly upgrading: boolean }).upgrading
 }
 
 /** The private session id of a socket, which its client alone is told. */
