@@ -133,7 +133,8 @@ export async function startNginx(
   try {
     await until('an nginx that passes requests on', async () => {
       if (nginx.child.exitCode !== null) throw new Error(`nginx ended:\n${nginx.output()}`)
-      return upstreamOf('192.0.2.1').catch(() => undefined)
+      // Without the header it is another server that has the port.
+      return (await upstreamOf('192.0.2.1').catch(() => '')) !== ''
     })
   } catch (error) {
     await stop()

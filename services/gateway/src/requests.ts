@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import { engineConnection, isUpgrading, sidOf } from './engine/connection.ts'
 import { createOvertakenPolls } from './overtaken-polls.ts'
@@ -6,11 +7,14 @@ import { createRepeatedPolls } from './repeated-polls.ts'
 
 type Query = Readonly<Record<string, string | undefined>>
 
-type Guard = (
-  request: { readonly method: string | undefined; readonly query: Query },
-  res: ServerResponse,
-  next: (refused?: Error) => void,
-) => void
+interface Request {
+  readonly method: string | undefined
+  readonly query: Query
+  /** The socket of an upgrade: what Engine.IO has for its response only looks like one. */
+  readonly upgrade: Duplex | undefined
+}
+
+type Guard = (request: Request, res: ServerResponse, next: (refused?: Error) => void) => void
 
 /**
  * What stands between a request and Engine.IO: new connections are refused while the gateway ends, and those of no version of the
@@ -41,7 +45,14 @@ export function guardRequests(
         req: IncomingMessage & { readonly _query?: Query },
         res: ServerResponse,
         next: (refused?: Error) => void,
-      ) => guard({ method: req.method, query: req._query ?? {} }, res, next),
+      ) => {
+        const { method, _query: query = {}, socket } = req
+        guard(
+          { method, query, upgrade: res instanceof ServerResponse ? undefined : socket },
+          res,
+          next,
+        )
+      },
     )
   }
 }
@@ -57,14 +68,22 @@ function refuseWhileEnding(isEnding: () => boolean, affinityCookie: string | und
     'Max-Age=0',
     ...attributes.map((attribute) => attribute.trim()),
   ].join('; ')
-  const headers = {
+  const headers: Readonly<Record<string, string>> = {
     'retry-after': '1',
     connection: 'close',
     ...(affinityCookie === undefined ? {} : { 'set-cookie': expired }),
   }
-  return ({ query }, res, next) => {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return ({ query, upgrade }, res, next) => {
     if (!isEnding() || query['sid'] !== undefined) next()
-    else res.writeHead(503, headers).end()
+    else if (upgrade === undefined) res.writeHead(503, headers).end()
+    else {
+      // A client that has gone by then.
+      upgrade.on('error', () => upgrade.destroy())
+      upgrade.end(`HTTP/1.1 503 Service Unavailable\r\n${lines.join('')}\r\n`, () =>
+        upgrade.destroy(),
+      )
+    }
   }
 }
 
@@ -140,8 +159,9 @@ function holdWhileUpgrading(engine: EngineServer): Guard {
   engine.on('connection', (connection: EngineConnection) => {
     connection.on('upgrading', () => probed.add(connection))
   })
-  return ({ method, query }, res, next) => {
-    const connection = method === 'GET' ? engineConnection(engine, query['sid']) : undefined
+  return ({ method, query, upgrade }, res, next) => {
+    const isPoll = method === 'GET' && upgrade === undefined
+    const connection = isPoll ? engineConnection(engine, query['sid']) : undefined
     if (connection === undefined || !probed.has(connection) || !isUpgrading(connection)) {
       next()
       return

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Server } from 'socket.io'
@@ -11,12 +11,13 @@ const SILENCE_MS = 45_000
 const io = new Server({ allowEIO3: true })
 let url: string
 let now = 0
+let isEnding = false
 const http = createServer()
 beforeAll(async () => {
   io.attach(http)
   guardRequests(io.engine, {
-    isEnding: () => false,
-    affinityCookie: undefined,
+    isEnding: () => isEnding,
+    affinityCookie: 'roomcast; Path=/',
     silenceMs: SILENCE_MS,
     now: () => now,
   })
@@ -88,4 +89,22 @@ it('after an upgrade that failed polls are served as before', async () => {
   expect(post.status).toBe(200)
   const response = await poll
   expect([response.status, (await response.text()).slice(0, 2)]).toEqual([200, '40'])
+})
+
+it('while the gateway ends new connections get 503 and are free of their cookie, over both transports', async () => {
+  isEnding = true
+  try {
+    const { status, headers } = await fetch(`${url}&EIO=4`)
+    expect([status, headers.get('set-cookie')]).toEqual([503, 'roomcast=; Max-Age=0; Path=/'])
+    const ws = new WebSocket(`${url.replace('http', 'ws').replace('polling', 'websocket')}&EIO=4`)
+    ws.on('error', () => undefined)
+    const [, refused] = (await once(ws, 'unexpected-response')) as [unknown, IncomingMessage]
+    expect([refused.statusCode, refused.headers['set-cookie']]).toEqual([
+      503,
+      ['roomcast=; Max-Age=0; Path=/'],
+    ])
+    ws.terminate()
+  } finally {
+    isEnding = false
+  }
 })
