@@ -13,6 +13,7 @@ import {
 import { isInternalCaller, type Log } from '@roomcast/runtime'
 import { CountFeed } from './counts.ts'
 import type { Facts } from './facts.ts'
+import { isIn, ownersIn } from './roster.ts'
 import {
   apply,
   GATEWAYS_MAX,
@@ -97,9 +98,9 @@ export function startReports({
     const effects: Effects = apply(state, event, now())
     for (const gateway of effects.expired) facts.leaseExpired(gateway)
     for (const room of effects.counted) {
-      for (const gateway of state.roster.rooms.get(room)?.owners.keys() ?? []) {
-        links.get(gateway.link)?.feed.changed(room)
-      }
+      const known = state.roster.rooms.get(room)
+      if (known === undefined) continue
+      for (const gateway of ownersIn(known).keys()) links.get(gateway.link)?.feed.changed(room)
     }
     if (effects.hasNewGateways) for (const other of links.values()) other.isOwedList = true
     const superseded = effects.superseded === undefined ? undefined : links.get(effects.superseded)
@@ -161,7 +162,8 @@ export function startReports({
     (roomId: RoomId): number | undefined => {
       const gateway = state.gateways.get(state.links.get(id)?.instance ?? '')
       const room = state.roster.rooms.get(roomId)
-      return gateway !== undefined && room?.owners.has(gateway) ? room.members.size : undefined
+      if (gateway === undefined || room === undefined) return undefined
+      return isIn(gateway, room) ? room.online : undefined
     }
 
   const tick = (): void => {
@@ -214,7 +216,8 @@ export function startReports({
   }
 }
 
-function parseFrame(data: RawData): GatewayToPresence | undefined {
+/** What a gateway sent; undefined when it is not of the protocol. */
+export function parseFrame(data: RawData): GatewayToPresence | undefined {
   try {
     // A Buffer always: `binaryType` is left at its default.
     return GatewayToPresence.parse(JSON.parse((data as Buffer).toString()))

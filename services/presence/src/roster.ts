@@ -1,9 +1,17 @@
 import type { ReportedMember, RoomId } from '@roomcast/protocol'
 
-/** Who makes claims: a gateway. `claims` has each of its members by sid; the counters are kept by the roster. */
+/**
+ * Claims from which on a room keeps a tally, and below which it drops it again. What a smaller room is asked, its few claims answer:
+ * most rooms are small, and the tally of a small room is as large as everything else that is known of its members.
+ */
+const TALLY_FROM = 64
+const TALLY_UNTIL = 32
+
+/** Who makes claims: a gateway. Everything here is kept by the roster. */
 export interface Owner {
   readonly instance: string
-  readonly claims: Map<string, Claim<this>>
+  /** Each of its members, in no order. */
+  readonly claims: Claim<this>[]
   /** Rooms in which it has a claim. */
   rooms: number
   /** Its claims that count. */
@@ -20,15 +28,25 @@ export interface Claim<O> {
   readonly owner: O
   /** The next best claim of the same sid. */
   next: Claim<O> | undefined
+  counts: boolean
+  /** Its places in `room.claims` and `owner.claims`. */
+  placeInRoom: number
+  placeInOwner: number
 }
 
 export interface Room<O> {
   readonly id: RoomId
-  /** The claims that count, by sid. */
-  readonly members: Map<string, Claim<O>>
-  /** Distinct names among `members`, and how many have each. */
+  /** Also those that do not count: a gateway serves what it believes to have. In no order. */
+  readonly claims: Claim<O>[]
+  /** Claims that count. */
+  online: number
+  tally: Tally<O> | undefined
+}
+
+interface Tally<O> {
+  /** Claims that count, by name. */
   readonly users: Map<string, number>
-  /** Claims by owner, also those that do not count: a gateway serves what it believes to have. */
+  /** Claims by owner. */
   readonly owners: Map<O, number>
 }
 
@@ -42,7 +60,8 @@ export interface Changes {
 
 /**
  * Who is where: every owner's claims, each sid counted once. The claim with the highest generation counts, whatever the order in which
- * claims come and go; among equals the later `since`, then the greater instance, so that all replicas agree. A change costs O(1).
+ * claims come and go; among equals the later `since`, then the greater instance, so that all replicas agree. A change costs O(1), or
+ * as much as there are claims of the same sid.
  */
 export class Roster<O extends Owner> {
   /** Every room in which somebody has a claim. */
@@ -66,7 +85,7 @@ export class Roster<O extends Owner> {
     { sid, room: id, name, since, generation }: ReportedMember,
     changes: Changes,
   ): void {
-    const known = owner.claims.get(sid)
+    const known = this.#claimOf(owner, sid)
     if (known !== undefined) {
       const isSame =
         known.room.id === id &&
@@ -74,23 +93,57 @@ export class Roster<O extends Owner> {
         known.since === since &&
         known.generation === generation
       if (isSame) return
-      this.release(owner, sid, changes)
+      this.#remove(known, changes)
     }
     const room = this.#roomOf(id)
-    const claim: Claim<O> = { sid, room, name, since, generation, owner, next: undefined }
-    owner.claims.set(sid, claim)
-    const here = room.owners.get(owner) ?? 0
-    room.owners.set(owner, here + 1)
-    if (here === 0) {
+    if (!isIn(owner, room)) {
       owner.rooms++
       changes.entered.add(id)
     }
+    const claim: Claim<O> = {
+      sid,
+      room,
+      name,
+      since,
+      generation,
+      owner,
+      next: undefined,
+      counts: false,
+      placeInRoom: room.claims.length,
+      placeInOwner: owner.claims.length,
+    }
+    room.claims.push(claim)
+    owner.claims.push(claim)
+    add(room.tally?.owners, owner, 1)
+    this.#rank(claim, changes)
+    if (room.tally === undefined && room.claims.length >= TALLY_FROM) room.tally = tallyOf(room)
+  }
 
-    const best = this.#best.get(sid)
+  /** Takes the owner's claim of a sid back; a sid that he does not claim is no fault. */
+  release(owner: O, sid: string, changes: Changes): void {
+    const claim = this.#claimOf(owner, sid)
+    if (claim !== undefined) this.#remove(claim, changes)
+  }
+
+  /** Takes every claim of the owner back. */
+  releaseAll(owner: O, changes: Changes): void {
+    for (let last = owner.claims.at(-1); last !== undefined; last = owner.claims.at(-1))
+      this.#remove(last, changes)
+  }
+
+  /** Of the claims of one sid, which are few: a session that moved is known to two gateways for a moment. */
+  #claimOf(owner: O, sid: string): Claim<O> | undefined {
+    let claim = this.#best.get(sid)
+    while (claim !== undefined && claim.owner !== owner) claim = claim.next
+    return claim
+  }
+
+  #rank(claim: Claim<O>, changes: Changes): void {
+    const best = this.#best.get(claim.sid)
     if (best === undefined || outranks(claim, best)) {
       if (best !== undefined) this.#uncount(best, changes)
       claim.next = best
-      this.#best.set(sid, claim)
+      this.#best.set(claim.sid, claim)
       this.#count(claim, changes)
       return
     }
@@ -100,12 +153,8 @@ export class Roster<O extends Owner> {
     before.next = claim
   }
 
-  /** Takes the owner's claim of a sid back; a sid that he does not claim is no fault. */
-  release(owner: O, sid: string, changes: Changes): void {
-    const claim = owner.claims.get(sid)
-    if (claim === undefined) return
-    owner.claims.delete(sid)
-
+  #remove(claim: Claim<O>, changes: Changes): void {
+    const { sid, room, owner } = claim
     const best = this.#best.get(sid)
     if (best === claim) {
       this.#uncount(claim, changes)
@@ -121,21 +170,18 @@ export class Roster<O extends Owner> {
       }
     }
 
-    const { room } = claim
-    const here = (room.owners.get(owner) ?? 0) - 1
-    if (here > 0) {
-      room.owners.set(owner, here)
-      return
-    }
-    room.owners.delete(owner)
-    owner.rooms--
-    if (room.owners.size === 0) this.rooms.delete(room.id)
+    take(room.claims, claim, 'placeInRoom')
+    take(owner.claims, claim, 'placeInOwner')
+    add(room.tally?.owners, owner, -1)
+    if (!isIn(owner, room)) owner.rooms--
+    if (room.claims.length < TALLY_UNTIL) room.tally = undefined
+    if (room.claims.length === 0) this.rooms.delete(room.id)
   }
 
   #roomOf(id: RoomId): Room<O> {
     let room = this.rooms.get(id)
     if (room === undefined) {
-      room = { id, members: new Map(), users: new Map(), owners: new Map() }
+      room = { id, claims: [], online: 0, tally: undefined }
       this.rooms.set(id, room)
     }
     return room
@@ -143,23 +189,64 @@ export class Roster<O extends Owner> {
 
   #count(claim: Claim<O>, { counted }: Changes): void {
     const { room, name, owner } = claim
-    if (room.members.size === 0) this.#occupied++
-    room.members.set(claim.sid, claim)
-    room.users.set(name, (room.users.get(name) ?? 0) + 1)
+    claim.counts = true
+    if (room.online++ === 0) this.#occupied++
+    add(room.tally?.users, name, 1)
     owner.members++
     counted.add(room.id)
   }
 
   #uncount(claim: Claim<O>, { counted }: Changes): void {
     const { room, name, owner } = claim
-    room.members.delete(claim.sid)
-    if (room.members.size === 0) this.#occupied--
-    const named = (room.users.get(name) ?? 0) - 1
-    if (named > 0) room.users.set(name, named)
-    else room.users.delete(name)
+    claim.counts = false
+    if (--room.online === 0) this.#occupied--
+    add(room.tally?.users, name, -1)
     owner.members--
     counted.add(room.id)
   }
+}
+
+/** The claims that count, in no order. */
+export function* membersIn<O>({ claims }: Room<O>): Iterable<Claim<O>> {
+  for (const claim of claims) if (claim.counts) yield claim
+}
+
+/** Distinct names among the members. */
+export function usersIn<O>(room: Room<O>): number {
+  return (room.tally ?? tallyOf(room)).users.size
+}
+
+/** Who has a claim here. */
+export function ownersIn<O>(room: Room<O>): ReadonlySet<O> | ReadonlyMap<O, number> {
+  return room.tally?.owners ?? new Set(room.claims.map(({ owner }) => owner))
+}
+
+export function isIn<O>(owner: O, { tally, claims }: Room<O>): boolean {
+  return tally === undefined
+    ? claims.some((claim) => claim.owner === owner)
+    : tally.owners.has(owner)
+}
+
+function tallyOf<O>(room: Room<O>): Tally<O> {
+  const tally: Tally<O> = { users: new Map(), owners: new Map() }
+  for (const { owner } of room.claims) add(tally.owners, owner, 1)
+  for (const { name } of membersIn(room)) add(tally.users, name, 1)
+  return tally
+}
+
+function add<K>(counts: Map<K, number> | undefined, key: K, change: 1 | -1): void {
+  if (counts === undefined) return
+  const count = (counts.get(key) ?? 0) + change
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
+}
+
+/** Takes a claim out of a list that is in no order: the last one takes its place. */
+function take<O>(claims: Claim<O>[], claim: Claim<O>, place: 'placeInRoom' | 'placeInOwner'): void {
+  const last = claims.pop()
+  if (last === undefined || last === claim) return
+  last[place] = claim[place]
+  claims[claim[place]] = last
 }
 
 function outranks<O extends Owner>(a: Claim<O>, b: Claim<O>): boolean {

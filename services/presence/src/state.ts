@@ -23,7 +23,7 @@ export type LinkId = number
 /** A gateway instance from its first word to its last, with what it reported. */
 export interface Gateway extends Owner {
   readonly instance: string
-  readonly claims: Map<string, Claim<this>>
+  readonly claims: Claim<this>[]
   info: GatewayInfo
   /** The newest of its connections: the only one that is listened to. */
   link: LinkId
@@ -207,7 +207,7 @@ function hear(
       gateway.totals = { connections: frame.connections, draining: frame.draining }
       for (const sid of frame.left) state.roster.release(gateway, sid, effects)
       for (const member of frame.joined) state.roster.claim(gateway, member, effects)
-      if (gateway.claims.size > GATEWAY_MEMBERS_MAX) refuseSize(effects)
+      if (gateway.claims.length > GATEWAY_MEMBERS_MAX) refuseSize(effects)
       break
     case 'beat':
       if (frame.n !== gateway.n) awaitState(state, gateway, effects)
@@ -254,7 +254,7 @@ function admit(
   }
   const gateway: Gateway = {
     instance: info.instance,
-    claims: new Map(),
+    claims: [],
     rooms: 0,
     members: 0,
     info,
@@ -282,7 +282,7 @@ function leave(state: PresenceState, link: LinkId, effects: Effects): void {
 
 function forget(state: PresenceState, gateway: Gateway, effects: Effects): void {
   state.gateways.delete(gateway.instance)
-  for (const sid of gateway.claims.keys()) state.roster.release(gateway, sid, effects)
+  state.roster.releaseAll(gateway, effects)
   effects.hasNewGateways = true
 }
 
@@ -317,16 +317,16 @@ function collect(
   if (incoming.members.size > GATEWAY_MEMBERS_MAX) refuseSize(effects)
   if (!part.last) return
 
-  for (const sid of gateway.claims.keys()) {
-    if (!incoming.members.has(sid)) state.roster.release(gateway, sid, effects)
-  }
-  for (const member of incoming.members.values()) state.roster.claim(gateway, member, effects)
+  const { members } = incoming
+  const gone = gateway.claims.filter(({ sid }) => !members.has(sid))
+  for (const { sid } of gone) state.roster.release(gateway, sid, effects)
+  for (const member of members.values()) state.roster.claim(gateway, member, effects)
   gateway.n = incoming.n
   gateway.incoming = undefined
   gateway.totals = { connections: part.connections, draining: part.draining }
   gateway.hasReported = true
   // The connection may be new: whatever the old one was told, it has to hear every count.
-  for (const { room } of gateway.claims.values()) effects.entered.add(room.id)
+  for (const { room } of gateway.claims) effects.entered.add(room.id)
 }
 
 function refuseSize(effects: Effects): void {

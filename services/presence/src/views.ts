@@ -11,7 +11,7 @@ import {
   type RoomView,
   type StatsView,
 } from '@roomcast/protocol'
-import type { Claim, Room } from './roster.ts'
+import { membersIn, ownersIn, usersIn, type Claim, type Room } from './roster.ts'
 import { byText, firstOf } from './selection.ts'
 import type { Gateway, PresenceState } from './state.ts'
 
@@ -108,8 +108,8 @@ export function busiestRooms(
   { limit, search = '' }: z.output<typeof RoomsQuery>,
 ): z.infer<typeof RoomsView> {
   const wanted = search.normalize('NFC').toLowerCase()
-  const isWanted = ({ id, members }: Room<Gateway>): boolean =>
-    members.size > 0 && (wanted === '' || id.toLowerCase().includes(wanted))
+  const isWanted = ({ id, online }: Room<Gateway>): boolean =>
+    online > 0 && (wanted === '' || id.toLowerCase().includes(wanted))
   let total = 0
   function* matching(): Iterable<Room<Gateway>> {
     for (const room of roster.rooms.values()) {
@@ -118,11 +118,7 @@ export function busiestRooms(
       yield room
     }
   }
-  const busiest = firstOf(
-    matching(),
-    limit,
-    (a, b) => b.members.size - a.members.size || byText(a.id, b.id),
-  )
+  const busiest = firstOf(matching(), limit, (a, b) => b.online - a.online || byText(a.id, b.id))
   return { rooms: busiest.map((room) => roomView(room.id, room)), total }
 }
 
@@ -134,9 +130,9 @@ export function roomOf({ roster }: PresenceState, room: RoomId): z.infer<typeof 
 function roomView(id: RoomId, room: Room<Gateway> | undefined): z.infer<typeof RoomView> {
   return {
     room: id,
-    online: room?.members.size ?? 0,
-    users: room?.users.size ?? 0,
-    gateways: room?.owners.size ?? 0,
+    online: room?.online ?? 0,
+    users: room === undefined ? 0 : usersIn(room),
+    gateways: room === undefined ? 0 : ownersIn(room).size,
   }
 }
 
@@ -148,11 +144,12 @@ export function membersOf(
 ): z.infer<typeof MembersView> {
   const room = roster.rooms.get(id)
   function* following(): Iterable<Claim<Gateway>> {
-    for (const member of room?.members.values() ?? []) if (member.sid > after) yield member
+    if (room === undefined) return
+    for (const member of membersIn(room)) if (member.sid > after) yield member
   }
   return {
     room: id,
-    online: room?.members.size ?? 0,
+    online: room?.online ?? 0,
     members: firstOf(following(), limit, (a, b) => byText(a.sid, b.sid)).map(
       ({ sid, name, since, owner }) => ({ sid, name, since, gateway: owner.info.pod }),
     ),

@@ -7,6 +7,7 @@ import {
   type ReportedMember,
 } from '@roomcast/protocol'
 import { apply, createState, type Effects, type PresenceState } from '../src/state.ts'
+import { membersIn, ownersIn, usersIn } from '../src/roster.ts'
 import { busiestRooms, membersOf, roomOf, statsOf } from '../src/views.ts'
 
 const LEASE_MS = 3_000
@@ -442,18 +443,21 @@ function found(state: PresenceState): Record<string, string[]> {
 
 /** That the indexes agree with each other. */
 function checkIndexes(state: PresenceState): void {
-  const winners = [...state.roster.rooms.values()].flatMap(({ members }) => [...members.values()])
+  const rooms = [...state.roster.rooms.values()]
+  const winners = rooms.flatMap((room) => [...membersIn(room)])
   expect(winners).toHaveLength(state.roster.members)
   expect(new Set(winners.map(({ sid }) => sid)).size).toBe(winners.length)
-  const occupied = [...state.roster.rooms.values()].filter(({ members }) => members.size > 0)
-  expect(occupied).toHaveLength(state.roster.occupied)
-  for (const room of state.roster.rooms.values()) {
-    expect(room.owners.size).toBeGreaterThan(0)
-    const names = new Set([...room.members.values()].map(({ name }) => name))
-    expect(new Set(room.users.keys())).toEqual(names)
+  expect(rooms.filter(({ online }) => online > 0)).toHaveLength(state.roster.occupied)
+  for (const room of rooms) {
+    const members = [...membersIn(room)]
+    expect(room.online).toBe(members.length)
+    expect(usersIn(room)).toBe(new Set(members.map(({ name }) => name)).size)
+    expect(ownersIn(room).size).toBe(new Set(room.claims.map(({ owner }) => owner)).size)
+    expect(room.claims.map(({ placeInRoom }) => placeInRoom)).toEqual([...room.claims.keys()])
   }
   for (const owner of state.gateways.values()) {
-    const claims = [...owner.claims.values()]
+    const { claims } = owner
+    expect(claims.map(({ placeInOwner }) => placeInOwner)).toEqual([...claims.keys()])
     expect(owner.members).toBe(winners.filter((winner) => winner.owner === owner).length)
     expect(owner.rooms).toBe(new Set(claims.map(({ room }) => room.id)).size)
   }
