@@ -42,7 +42,8 @@ const CLOSE_WAIT_MS = 1_000
 interface Link {
   readonly id: LinkId
   readonly ws: WebSocket
-  readonly feed: CountFeed
+  /** Rooms whose counts it is to be told. */
+  readonly owedCounts: Set<RoomId>
   /** On the state's clock. */
   readonly openedAtMs: number
   isOwedList: boolean
@@ -84,6 +85,7 @@ export function startReports({
     perMessageDeflate: false,
   })
   const links = new Map<LinkId, Link>()
+  const feed = new CountFeed()
   let lastId: LinkId = 0
 
   const instanceOf = ({ id }: Link): string | undefined => state.links.get(id)?.instance
@@ -97,17 +99,14 @@ export function startReports({
   const act = (event: PresenceEvent, link?: Link): void => {
     const effects: Effects = apply(state, event, now())
     for (const gateway of effects.expired) facts.leaseExpired(gateway)
-    for (const room of effects.counted) {
-      const known = state.roster.rooms.get(room)
-      if (known === undefined) continue
-      for (const gateway of ownersIn(known).keys()) links.get(gateway.link)?.feed.changed(room)
-    }
+    for (const room of effects.counted) feed.changed(room)
     if (effects.hasNewGateways) for (const other of links.values()) other.isOwedList = true
     const superseded = effects.superseded === undefined ? undefined : links.get(effects.superseded)
     if (superseded !== undefined)
       end(superseded, 1008, 'a newer connection of this gateway took over')
     if (link === undefined) return
-    for (const room of effects.entered) link.feed.entered(room)
+    // Whether the others are to be told or not: this one has not heard any count of it.
+    for (const room of effects.entered) link.owedCounts.add(room)
     if (effects.refusal !== undefined) {
       end(link, effects.refusal.code, effects.refusal.reason)
     } else if (effects.resend) {
@@ -127,7 +126,7 @@ export function startReports({
     const link: Link = {
       id: ++lastId,
       ws,
-      feed: new CountFeed(),
+      owedCounts: new Set(),
       openedAtMs: state.clockMs,
       isOwedList: true,
       isEnding: false,
@@ -157,17 +156,32 @@ export function startReports({
     else sockets.handleUpgrade(req, socket, head, accept)
   }
 
-  const onlineFor =
-    ({ id }: Link) =>
-    (roomId: RoomId): number | undefined => {
-      const gateway = state.gateways.get(state.links.get(id)?.instance ?? '')
-      const room = state.roster.rooms.get(roomId)
-      if (gateway === undefined || room === undefined) return undefined
-      return isIn(gateway, room) ? room.online : undefined
+  /** What each gateway is owed of the rooms that are due. */
+  const owe = (): void => {
+    const { rooms } = state.roster
+    for (const id of feed.take(state.clockMs, (room) => rooms.get(room)?.online)) {
+      const room = rooms.get(id)
+      if (room === undefined) continue
+      for (const gateway of ownersIn(room).keys()) links.get(gateway.link)?.owedCounts.add(id)
     }
+  }
+
+  /** The counts of the rooms that a gateway is owed and has not left. */
+  const countsFor = ({ id, owedCounts }: Link): [RoomId, number][] => {
+    const gateway = state.gateways.get(state.links.get(id)?.instance ?? '')
+    const counts: [RoomId, number][] = []
+    for (const id of owedCounts) {
+      const room = state.roster.rooms.get(id)
+      if (gateway !== undefined && room !== undefined && isIn(gateway, room))
+        counts.push([id, room.online])
+    }
+    owedCounts.clear()
+    return counts
+  }
 
   const tick = (): void => {
     act({ t: 'tick' })
+    if (state.isComplete) owe()
     let list: string | undefined
     for (const link of links.values()) {
       if (link.isEnding || link.ws.bufferedAmount > UNSENT_MAX_BYTES) continue
@@ -182,7 +196,7 @@ export function startReports({
         link.ws.send(list)
       }
       if (!state.isComplete) continue
-      const counts = link.feed.take(state.clockMs, onlineFor(link))
+      const counts = countsFor(link)
       for (let at = 0; at < counts.length; at += FRAME_COUNTS_MAX) {
         send(link, { t: 'counts', counts: counts.slice(at, at + FRAME_COUNTS_MAX) })
       }
