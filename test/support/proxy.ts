@@ -7,7 +7,12 @@ export interface Proxy extends AsyncDisposable {
   loseAnswers(): void
   /** Answers that were lost. */
   lost(): number
-  /** Answers go through again. */
+  /**
+   * From now on nothing passes in either direction, and neither side is told: no data, no end of a connection, no new one. As a cable
+   * that is pulled; what was sent meanwhile arrives when it is healed, if both sides have waited.
+   */
+  silence(): void
+  /** Answers, and everything else, go through again. */
   heal(): void
   /** Ends every connection, as a failing network does. */
   cut(): void
@@ -19,35 +24,71 @@ export interface Proxy extends AsyncDisposable {
 export async function startProxy(target: string): Promise<Proxy> {
   let { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
+  /** Clients that came while it was silent. */
+  const waiting = new Set<Socket>()
+  /** The ends of connections that came while it was silent. */
+  const late: (() => void)[] = []
+  let isSilent = false
   let isLosing = false
   let lost = 0
-  const server = createServer((client) => {
-    const upstream = connect(Number(port), hostname)
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => socket.destroy())
-      socket.on('close', () => {
-        sockets.delete(socket)
-        client.destroy()
-        upstream.destroy()
-      })
-    }
-    client.pipe(upstream)
-    upstream.on('data', (chunk) => {
-      if (!isLosing) {
-        client.write(chunk)
-        return
-      }
+  const own = (socket: Socket): void => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => sockets.delete(socket))
+  }
+  const audibly = (end: () => void): void => {
+    if (isSilent) late.push(end)
+    else end()
+  }
+  /** What was read before the silence is written: it is on its way. */
+  const pass = (from: Socket, to: Socket): void => {
+    from.on('data', (chunk) => {
+      if (!to.write(chunk)) from.pause()
+    })
+    // Told also of a socket that is paused.
+    from.on('end', () => audibly(() => to.end()))
+    to.on('drain', () => !isSilent && from.resume())
+  }
+  const join = (client: Socket): void => {
+    const upstream = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
+    own(upstream)
+    client.on('close', () => audibly(() => upstream.destroy()))
+    upstream.on('close', () => audibly(() => client.destroy()))
+    pass(client, upstream)
+    upstream.on('data', () => {
+      if (!isLosing) return
       lost++
       client.destroy()
     })
+    pass(upstream, client)
+  }
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    own(client)
+    if (isSilent) {
+      waiting.add(client)
+      client.on('close', () => waiting.delete(client))
+      return
+    }
+    join(client)
+    client.resume()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     loseAnswers: () => (isLosing = true),
-    heal: () => (isLosing = false),
+    silence: () => {
+      isSilent = true
+      for (const socket of sockets) socket.pause()
+    },
+    heal: () => {
+      isLosing = false
+      isSilent = false
+      for (const end of late.splice(0)) end()
+      for (const client of waiting) join(client)
+      waiting.clear()
+      for (const socket of sockets) socket.resume()
+    },
     lost: () => lost,
     cut: () => {
       for (const socket of sockets) socket.destroy()

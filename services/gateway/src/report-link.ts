@@ -13,17 +13,27 @@ import {
 } from '@roomcast/protocol'
 import type { Log } from '@roomcast/runtime'
 
-/** How long a connection may take until its `welcome`, in milliseconds. */
-const CONNECT_TIMEOUT_MS = 5_000
+/**
+ * How long a connection may take until its `welcome`, in milliseconds. An attempt that was lost in the network is one that TCP repeats
+ * after seconds only: with the waits below, a network or a replica that is back is reported to within two.
+ */
+const CONNECT_TIMEOUT_MS = 1_000
 /** Waits before connecting again double from the first to the last of these, in milliseconds, less up to half at random. */
-const RETRY_MIN_MS = 250
-const RETRY_MAX_MS = 5_000
+const RETRY_MIN_MS = 125
+const RETRY_MAX_MS = 500
+/** The same after a replica has refused what it was told, which it is likely to do again. */
+const REFUSED_RETRY_MS = 5_000
+/** With which a replica refuses: what it was told, how much that was, or one gateway more. */
+const REFUSALS: readonly number[] = [1008, 1009, 1013]
 /** When to try an address again that led to a replica which another address leads to as well, in milliseconds. */
 const DUPLICATE_RETRY_MS = 30_000
 /** How long a replica may take to hear from the other gateways: before, its list may lack some. In milliseconds. */
 const LIST_SETTLE_MS = 5_000
-/** Pings in a row without an answer after which a replica counts as dead; one goes out each beat. */
-const UNANSWERED_PINGS_MAX = 5
+/**
+ * Pings in a row without an answer after which a replica counts as dead; one goes out each beat. By then a lease of three seconds has run
+ * out, and what TCP still holds back waits longer than a new connection takes.
+ */
+const UNANSWERED_PINGS_MAX = 2
 /** Changes that wait for one replica; with more it gets the whole state instead, when it reads again. */
 const CHANGES_MAX = 10 * REPORT_PART_MEMBERS
 /** Bytes that may wait for one replica; over it nothing is written until it has read. */
@@ -122,7 +132,7 @@ export function openReportLink(options: ReportLinkOptions): ReportLink {
         return
       }
       log.error({ url }, 'presence sent what is not a frame of the report protocol')
-      end(own, RETRY_MAX_MS)
+      end(own, REFUSED_RETRY_MS)
     })
     ws.on('pong', () => (own.unansweredPings = 0))
     // Every error is followed by `close`. Told once per outage: a replica may be away for long.
@@ -130,7 +140,9 @@ export function openReportLink(options: ReportLinkOptions): ReportLink {
       if (isCurrent() && failures === 0)
         log.warn({ err: error, url }, 'presence can not be reached')
     })
-    ws.on('close', () => isCurrent() && end(own))
+    ws.on('close', (code) => {
+      if (isCurrent()) end(own, REFUSALS.includes(code) ? REFUSED_RETRY_MS : undefined)
+    })
   }
 
   /** Ends the connection, and sets when to try again. */
