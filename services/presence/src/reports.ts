@@ -36,6 +36,11 @@ const FRAME_COUNTS_MAX = 2_000
 const LINKS_MAX = 2 * GATEWAYS_MAX
 /** How long a connection may stay without a `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 5_000
+/**
+ * Leases for which a connection stays when nothing comes over it. Its gateway has long begun another one, and of a network that was cut TCP
+ * tells after a quarter of an hour.
+ */
+const SILENT_LEASES = 5
 /** How long closing waits for gateways to answer, in milliseconds. */
 const CLOSE_WAIT_MS = 1_000
 
@@ -46,6 +51,7 @@ interface Link {
   readonly owedCounts: Set<RoomId>
   /** On the state's clock. */
   readonly openedAtMs: number
+  heardAtMs: number
   isOwedList: boolean
   /** We ended it: what still comes is not heard. */
   isEnding: boolean
@@ -117,6 +123,7 @@ export function startReports({
 
   const hear = (link: Link, data: RawData, isBinary: boolean): void => {
     if (link.isEnding) return
+    link.heardAtMs = state.clockMs
     const frame = isBinary ? undefined : parseFrame(data)
     if (frame === undefined) end(link, 1008, 'not a frame of the report protocol')
     else act({ t: 'frame', link: link.id, frame }, link)
@@ -128,6 +135,7 @@ export function startReports({
       ws,
       owedCounts: new Set(),
       openedAtMs: state.clockMs,
+      heardAtMs: state.clockMs,
       isOwedList: true,
       isEnding: false,
     }
@@ -184,6 +192,10 @@ export function startReports({
     if (state.isComplete) owe()
     let list: string | undefined
     for (const link of links.values()) {
+      if (state.clockMs - link.heardAtMs > SILENT_LEASES * state.leaseMs) {
+        link.ws.terminate()
+        continue
+      }
       if (link.isEnding || link.ws.bufferedAmount > UNSENT_MAX_BYTES) continue
       if (!state.links.has(link.id)) {
         if (state.clockMs - link.openedAtMs > HELLO_TIMEOUT_MS) end(link, 1008, 'no hello came')

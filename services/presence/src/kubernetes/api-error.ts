@@ -42,11 +42,14 @@ const StatusBody = z.preprocess(
   z.object({ message: z.string() }).transform(({ message }) => message),
 )
 
+/** Not any number: what is thrown after a time limit has a `code` too. */
+const HttpStatus = z.int().min(100).max(599)
+
 /** An answer that is an error: of a request (`code`, `body`) or of a watch (`statusCode`). */
 const Refusal = z
   .object({
-    code: z.int().optional(),
-    statusCode: z.int().optional(),
+    code: HttpStatus.optional(),
+    statusCode: HttpStatus.optional(),
     body: StatusBody.optional().catch(undefined),
     message: z.string().optional(),
   })

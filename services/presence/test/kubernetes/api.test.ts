@@ -1,11 +1,23 @@
 import { describe, expect, it } from '@jest/globals'
 import { StartError } from '@roomcast/runtime'
 import { connectKubernetes, parsePod } from '../../src/kubernetes/api.ts'
+import { apiErrorOf } from '../../src/kubernetes/api-error.ts'
 import { keepDeletionCosts } from '../../src/kubernetes/deletion-cost.ts'
 import { until } from '../until.ts'
 import { ApiServer, NAMESPACE } from './api-server.ts'
 
 describe('the requests to the Kubernetes API', () => {
+  it('that took too long have no status, although what is thrown has a code', () => {
+    const error = apiErrorOf(
+      'reading the lease',
+      new DOMException('it took too long', 'TimeoutError'),
+    )
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^while reading the lease: .*it took too long/),
+      status: undefined,
+    })
+  })
+
   it('say what they were for when they fail, and with which status', async () => {
     await using server = new ApiServer()
     await server.start()
