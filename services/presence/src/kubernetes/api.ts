@@ -1,3 +1,4 @@
+import { getSourceMapsSupport, setSourceMapsSupport } from 'node:module'
 import type {
   Informer,
   RequestContext,
@@ -53,6 +54,9 @@ export async function connectKubernetes({
   namespace,
   kubeconfigFile,
 }: KubernetesAccess): Promise<KubernetesApi> {
+  // With `--enable-source-maps` those of its 900 modules would be read and kept, and nobody debugs them here.
+  const { enabled, generatedCode } = getSourceMapsSupport()
+  setSourceMapsSupport(enabled, { nodeModules: false, generatedCode })
   const k8s = await import('@kubernetes/client-node')
   const kubeconfig = new k8s.KubeConfig()
   try {
