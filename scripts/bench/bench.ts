@@ -10,22 +10,36 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureAppends } from './appends.ts'
+import { measureBigRoom } from './big-room.ts'
 import { measureClosedLoop } from './closed-loop.ts'
 import { chooseCores } from './cores.ts'
+import { measureMemory } from './memory.ts'
+import { measureNewConnections } from './new-connections.ts'
 import { measureOpenLoop } from './open-loop.ts'
 import type { Row } from './row.ts'
 import { measureSayToAck } from './say-to-ack.ts'
 import { FULL, QUICK, type BenchOptions } from './scale.ts'
+import { measureSmallRooms } from './small-rooms.ts'
+import { measureStalledReader } from './stalled-reader.ts'
 
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Row[]>>> = {
   'closed-loop': measureClosedLoop,
   'open-loop': measureOpenLoop,
+  'big-room': measureBigRoom,
+  'small-rooms': measureSmallRooms,
+  memory: measureMemory,
+  'new-connections': measureNewConnections,
+  appends: measureAppends,
   'say-to-ack': measureSayToAck,
+  'stalled-reader': measureStalledReader,
 }
+/** A reader is slow only after a while: too long for the quick form. */
+const FULL_ONLY: readonly string[] = ['stalled-reader']
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: Object.keys(ROWS).join(',') },
+    only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     v8: { type: 'string', default: '' },
@@ -41,7 +55,9 @@ function refuse(sentence: string): never {
 }
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
-const names = values.only.split(',')
+const names =
+  values.only?.split(',') ??
+  Object.keys(ROWS).filter((name) => !values.quick || !FULL_ONLY.includes(name))
 for (const name of names)
   if (!Object.hasOwn(ROWS, name)) refuse(`--only knows ${Object.keys(ROWS).join(', ')}`)
 const scale = values.quick ? QUICK : FULL

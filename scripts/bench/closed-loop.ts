@@ -26,6 +26,7 @@ export async function measureClosedLoop(options: BenchOptions): Promise<readonly
     const thousands = (value: number): string =>
       (1_000 * Math.round(value / 1_000)).toLocaleString('en')
     rows.push({
+      id: `closed-loop-${inFlight}`,
       what: `closed loop, 1 room of ${MEMBERS}, ${inFlight} in flight`,
       measured: `${thousands(roomcast)} deliveries per CPU second, stock ${thousands(stock)}: ${(roomcast / stock).toFixed(1)} times`,
       target: `at least ${target} times`,

@@ -2,7 +2,7 @@ import type { Group, TalkPlan } from '../clients/crowd.ts'
 import { connectMembers, type Contestant, type Window } from './contestant.ts'
 import { spread, type Row, type Spread } from './row.ts'
 import type { BenchOptions } from './scale.ts'
-import { startSystem, SYSTEMS, type SystemName, type SystemOptions } from './systems.ts'
+import { startSystem, type SystemName, type SystemOptions } from './systems.ts'
 
 /** The same members on Roomcast and on both kinds of stock Socket.IO. */
 export interface Contest extends AsyncDisposable {
@@ -11,7 +11,7 @@ export interface Contest extends AsyncDisposable {
 }
 
 export interface Results {
-  readonly windows: Readonly<Record<SystemName, readonly Window[]>>
+  readonly windows: Readonly<Partial<Record<SystemName, readonly Window[]>>>
   /** Faults of Roomcast, and clients that were the limit. */
   readonly notes: readonly string[]
   /** Whether everything that was sent to Roomcast arrived at every member, once and in order. */
@@ -30,7 +30,7 @@ export async function startContest(
   const stack = new AsyncDisposableStack()
   try {
     const contestants: [SystemName, Contestant][] = []
-    for (const name of SYSTEMS) {
+    for (const name of scale.systems) {
       const started = stack.use(
         await startSystem(name, {
           cores,
@@ -44,20 +44,15 @@ export async function startContest(
     const all = stack.move()
     return {
       async measure(talk) {
-        const windows: Record<SystemName, Window[]> = {
-          roomcast: [],
-          'stock classic': [],
-          'stock sharded': [],
-        }
+        const windows: Partial<Record<SystemName, Window[]>> = {}
         const notes = new Set<string>()
         let isProven = true
         for (let round = 0; round < scale.rounds; round++) {
           for (const [name, contestant] of contestants) {
             const window = await contestant.measure(talk, scale.warmUpMs, scale.windowMs)
-            windows[name].push(window)
+            ;(windows[name] ??= []).push(window)
             note(`${name}: ${windowText(window)}`)
-            if (window.clientCores > BUSY_CLIENT)
-              notes.add(`clients of ${name} used up to a full core: they may be the limit`)
+            for (const line of busyNotes(name, window)) notes.add(line)
             const faults = await contestant.prove()
             if (name === 'roomcast' && faults.length > 0) isProven = false
             for (const fault of faults) notes.add(`${name}: ${fault}`)
@@ -73,7 +68,17 @@ export async function startContest(
   }
 }
 
-function windowText(window: Window): string {
+/** What to say about clients that may have been the limit. */
+export function busyNotes(name: string, { clientCores }: Window): readonly string[] {
+  return clientCores > BUSY_CLIENT
+    ? [
+        `clients of ${name} used ${(100 * clientCores).toFixed(0)} % of a core: they may be the limit`,
+      ]
+    : []
+}
+
+/** A window in one line. */
+export function windowText(window: Window): string {
   const { deliveriesPerSecond, serverCores, clientCores, cores, latency } = window
   const percent = (share: number): string => `${(100 * share).toFixed(0)} %`
   const parts = Object.entries(cores).map(([name, share]) => `${name} ${percent(share)}`)
@@ -88,8 +93,8 @@ function windowText(window: Window): string {
 /** The figures of one kind of window for each system. */
 export function figuresOf({ windows }: Results): Row['figures'] {
   return Object.fromEntries(
-    SYSTEMS.map((name) => {
-      const of = (value: (window: Window) => number): Spread => spread(windows[name].map(value))
+    Object.entries(windows).map(([name, list]) => {
+      const of = (value: (window: Window) => number): Spread => spread(list.map(value))
       return [
         name,
         {
@@ -97,7 +102,7 @@ export function figuresOf({ windows }: Results): Row['figures'] {
           deliveriesPerCpuSecond: of(({ deliveriesPerCpuSecond }) => deliveriesPerCpuSecond),
           serverCores: of(({ serverCores }) => serverCores),
           ...Object.fromEntries(
-            Object.keys(windows[name][0]?.cores ?? {}).map((process) => [
+            Object.keys(list[0]?.cores ?? {}).map((process) => [
               `${process}Cores`,
               of(({ cores }) => cores[process] ?? 0),
             ]),
@@ -117,7 +122,9 @@ export function bestStock(
   figure: string,
   better: 'higher' | 'lower',
 ): Readonly<Record<string, Spread>> {
-  const stocks = SYSTEMS.filter((name) => name !== 'roomcast').map((name) => figures[name] ?? {})
+  const stocks = Object.keys(figures)
+    .filter((name) => name !== 'roomcast')
+    .map((name) => figures[name] ?? {})
   const sign = better === 'higher' ? -1 : 1
   const value = (of: Readonly<Record<string, Spread>>): number =>
     sign * (of[figure]?.median ?? Number.NaN)

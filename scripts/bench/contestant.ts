@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Account, Group, TalkPlan } from '../clients/crowd.ts'
-import { startCrowd, type CrowdLink } from '../clients/crowd-link.ts'
+import { startCrowd, type RemoteCrowd } from '../clients/crowd-process.ts'
 import { createLatencies, type LatencySummary } from '../clients/latencies.ts'
+import { localAddressesFor } from '../clients/local-addresses.ts'
 import type { Cores } from './cores.ts'
 import type { System } from './systems.ts'
 
@@ -32,8 +33,6 @@ export interface Contestant extends AsyncDisposable {
 
 /** Members that connect at a time. */
 const CONCURRENCY = 32
-/** Ports of one address are enough for some 28,000 connections; closed ones keep theirs for a minute. */
-export const LOCAL_ADDRESSES = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4']
 
 /**
  * Connects members to a system. With `isApart` those who talk or witness are in a process of their own, so that latencies are not those
@@ -42,7 +41,11 @@ export const LOCAL_ADDRESSES = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.
 export async function connectMembers(
   system: System,
   groups: readonly Group[],
-  { cores, isApart }: { readonly cores: Cores; readonly isApart: boolean },
+  {
+    cores,
+    isApart,
+    isBrowser = false,
+  }: { readonly cores: Cores; readonly isApart: boolean; readonly isBrowser?: boolean },
 ): Promise<Contestant> {
   const stack = new AsyncDisposableStack()
   try {
@@ -56,8 +59,8 @@ export async function connectMembers(
         groups: plans[i] ?? [],
         prefix: i === 0 ? 'm' : 'w',
         concurrency: CONCURRENCY,
-        isBrowser: false,
-        localAddresses: LOCAL_ADDRESSES,
+        isBrowser,
+        localAddresses: localAddressesFor(system.url),
       })
     }
     const talkers = crowds.at(-1)
@@ -107,10 +110,10 @@ function apart(groups: readonly Group[]): readonly (readonly Group[])[] {
 interface Snapshot {
   readonly atMs: number
   readonly cpu: Readonly<Record<string, number>>
-  readonly marks: readonly Awaited<ReturnType<CrowdLink['mark']>>[]
+  readonly marks: readonly Awaited<ReturnType<RemoteCrowd['mark']>>[]
 }
 
-async function snapshot(system: System, crowds: readonly CrowdLink[]): Promise<Snapshot> {
+async function snapshot(system: System, crowds: readonly RemoteCrowd[]): Promise<Snapshot> {
   const marks = await Promise.all(crowds.map((crowd) => crowd.mark()))
   return { atMs: performance.now(), cpu: await system.cpu(), marks }
 }
@@ -172,6 +175,10 @@ function faultsOf(accounts: readonly Account[]): readonly string[] {
   add(
     sum(({ refused }) => refused),
     'refused',
+  )
+  add(
+    sum(({ unanswered }) => unanswered),
+    'without an acknowledgement',
   )
   add(
     sum(({ orders }) => orders.filter((of) => new Set(of).size > 1).length),

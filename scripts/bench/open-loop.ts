@@ -27,6 +27,7 @@ export async function measureOpenLoop(options: BenchOptions): Promise<readonly R
     `CPU ${(100 * medianOf(of, 'serverCores')).toFixed(0)} % of a core, p50 ${medianOf(of, 'p50Ms').toFixed(1)} ms, p99 ${medianOf(of, 'p99Ms').toFixed(1)} ms`
   return [
     {
+      id: 'open-loop',
       what: `open loop, 1 room of ${MEMBERS} at ${PER_SECOND} messages a second`,
       measured: `${text(roomcast)}; stock ${text(stock)}`,
       target: `CPU at most a quarter, p99 at most ${EXTRA_P99_MS} ms above`,

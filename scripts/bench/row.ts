@@ -1,5 +1,6 @@
 /** One line of the table. */
 export interface Row {
+  readonly id: string
   readonly what: string
   readonly measured: string
   readonly target: string

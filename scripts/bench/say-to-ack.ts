@@ -42,6 +42,7 @@ export async function measureSayToAck(options: BenchOptions): Promise<readonly R
   }
   return [
     {
+      id: 'say-to-ack',
       what: 'say to ack, idle system',
       measured: `p50 ${figures.p50Ms.median.toFixed(2)} ms, p99 ${spreadText(figures.p99Ms, 2)} ms, longest ${figures.maxMs.highest.toFixed(2)} ms`,
       target: `p99 at most ${TARGET_P99_MS} ms`,

@@ -1,27 +1,17 @@
-/** A crowd in a process of its own: the parent calls its functions over the IPC channel, and the process ends when that closes. */
+import { fileURLToPath } from 'node:url'
 import { createCrowd, type Crowd } from './crowd.ts'
+import { offer, startRemote, type Remote } from './remote.ts'
 
-export interface Call {
-  readonly id: number
-  readonly name: keyof Crowd
-  readonly args: readonly unknown[]
+/** A crowd in a process of its own. */
+export type RemoteCrowd = Remote<Omit<Crowd, 'close'>>
+
+const FILE = fileURLToPath(import.meta.url)
+
+export function startCrowd(): RemoteCrowd {
+  return startRemote(FILE, ['join', 'talk', 'hush', 'mark', 'account'])
 }
-export interface Answer {
-  readonly id: number
-  readonly value?: unknown
-  readonly error?: string
-}
 
-const crowd = createCrowd()
-
-process.on('message', (call: Call) => void answer(call))
-process.on('disconnect', () => crowd.close())
-
-async function answer({ id, name, args }: Call): Promise<void> {
-  const method = crowd[name] as (...args: readonly unknown[]) => unknown
-  try {
-    process.send?.({ id, value: await method(...args) } satisfies Answer)
-  } catch (error) {
-    process.send?.({ id, error: error instanceof Error ? error.message : String(error) })
-  }
+if (process.argv[1] === FILE) {
+  const crowd = createCrowd()
+  offer(crowd, () => crowd.close())
 }

@@ -1,5 +1,6 @@
 import { createLatencies, type Latencies } from './latencies.ts'
 import { dueAt, dueCount, type Pace } from './pace.ts'
+import { eventPacket, PACKET, readAck, readEvent } from './packets.ts'
 import { openRaw, READ_BUFFER_BYTES, type RawConnection } from './raw-connection.ts'
 import { monotonicUs, readText, writeText } from './text.ts'
 
@@ -58,6 +59,8 @@ export interface Account {
   /** The order in which the witnesses of a room saw its messages, as a number: equal for the same order. */
   readonly orders: readonly (readonly number[])[]
   readonly refused: number
+  /** Messages without an acknowledgement: whether they were taken is not known. */
+  readonly unanswered: number
   readonly closed: Readonly<Record<string, number>>
 }
 
@@ -77,8 +80,6 @@ export interface Crowd {
 const SAY = '2["message",{"event":"broadcast_say"'
 const EVENT_AT = SAY.indexOf('broadcast_say')
 const SAY_AT = SAY.indexOf('say"')
-const TYPE_EVENT = 0x32
-const TYPE_ACK = 0x33
 const LETTER_B = 0x62
 const LETTER_S = 0x73
 
@@ -86,10 +87,10 @@ const JOIN_ACK = 0
 const TICK_MS = 1
 const SETTLE_STEP_MS = 50
 /** Nothing new for as long as this: nothing comes any more. */
-const QUIET_MS = 3_000
-const ANSWERS_LIMIT_MS = 10_000
+const QUIET_MS = 10_000
+const ANSWERS_LIMIT_MS = 60_000
 /** How long a saturated server may take to work off what it has been given. */
-const ACCOUNT_LIMIT_MS = 20_000
+const ACCOUNT_LIMIT_MS = 60_000
 const JOIN_LIMIT_MS = 30_000
 
 interface Member {
@@ -137,16 +138,13 @@ export function createCrowd(): Crowd {
     const number = room.numbers[sender] ?? 0
     room.numbers[sender] = number + 1
     const text = writeText({ sender, number, dueUs }, textBytes)
-    member?.connection?.send(`2${++member.acks}["say",{"text":"${text}"}]`)
+    member?.connection?.send(eventPacket(++member.acks, 'say', { text }))
     sent++
   }
 
   const witness = (member: Member, buffer: Buffer, start: number, end: number): void => {
-    const [, message] = JSON.parse(buffer.toString('utf8', start + 1, end)) as [
-      string,
-      { data: { text: string } },
-    ]
-    const { sender, number, dueUs } = readText(message.data.text)
+    const { message } = readEvent(buffer.toString('utf8', start + 1, end))
+    const { sender, number, dueUs } = readText(message.data.text ?? '')
     latencies.record(monotonicUs() - dueUs)
     if (number !== (member.next[sender] ?? 0)) disordered++
     member.next[sender] = number + 1
@@ -156,11 +154,9 @@ export function createCrowd(): Crowd {
   }
 
   const acknowledged = (member: Member, buffer: Buffer, start: number, end: number): void => {
-    const text = buffer.toString('utf8', start + 1, end)
-    const bracket = text.indexOf('[')
-    const [answer] = JSON.parse(text.slice(bracket)) as [{ ok: boolean; code?: string }]
-    if (Number(text.slice(0, bracket)) === JOIN_ACK) {
-      if (!answer.ok) throw new Error(`join was refused: ${text}`)
+    const { id, answer } = readAck(buffer.toString('utf8', start + 1, end))
+    if (id === JOIN_ACK) {
+      if (!answer.ok) throw new Error(`join was refused: ${answer.code}`)
       member.joined?.()
       return
     }
@@ -193,17 +189,17 @@ export function createCrowd(): Crowd {
         {
           packet(buffer, start, end) {
             const type = buffer[start]
-            if (type === TYPE_EVENT) {
+            if (type === PACKET.event) {
               // Every message passes here: two bytes tell a `say` from all else.
               if (buffer[start + EVENT_AT] !== LETTER_B || buffer[start + SAY_AT] !== LETTER_S)
                 return
               member.received++
               if (member.isWitness) witness(member, buffer, start, end)
-            } else if (type === TYPE_ACK) {
+            } else if (type === PACKET.ack) {
               acknowledged(member, buffer, start, end)
             } else if (member.joined !== undefined) {
               // CONNECT was answered.
-              member.connection?.send(`2${JOIN_ACK}["join",{"username":"${name}"}]`)
+              member.connection?.send(eventPacket(JOIN_ACK, 'join', { username: name }))
             }
           },
           closed(reason) {
@@ -339,7 +335,17 @@ export function createCrowd(): Crowd {
       const orders: number[][] = rooms.map(() => [])
       for (const { isWitness, room, order } of readers)
         if (isWitness) orders[room.index]?.push(order)
-      return { members: readers.length, missing, surplus, disordered, orders, refused, closed }
+      const unanswered = sent - answered
+      return {
+        members: readers.length,
+        missing,
+        surplus,
+        disordered,
+        orders,
+        refused,
+        unanswered,
+        closed,
+      }
     },
     close() {
       isClosing = true

@@ -37,6 +37,8 @@ export interface RawConnection {
   send(packet: string): void
   /** Reads nothing from now on, so that the server's writes pile up. */
   stall(): void
+  /** Leaves the namespace and closes the connection. */
+  leave(): void
   /** Breaks the connection without a word. */
   destroy(): void
 }
@@ -120,6 +122,10 @@ export function openRaw(options: RawOptions, listener: RawListener): RawConnecti
   return {
     send,
     stall: () => void socket.pause(),
+    leave() {
+      if (answer === undefined) send('1')
+      socket.end()
+    },
     destroy: () => end('closed by us'),
   }
 }

@@ -1,0 +1,53 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from '@jest/globals'
+import { startDeployment } from '../support/deployment.ts'
+import { startProcess, within, type TestProcess } from '../support/processes.ts'
+
+const cwd = fileURLToPath(new URL('../..', import.meta.url))
+const LIMIT_MS = 60_000
+
+function startLoad(options: Readonly<Record<string, string>>): TestProcess {
+  return startProcess(
+    process.execPath,
+    [
+      '--conditions=source',
+      '--disable-warning=ExperimentalWarning',
+      'scripts/load/load.ts',
+      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
+    ],
+    { cwd, env: { PATH: process.env['PATH'] ?? '' } },
+  )
+}
+
+describe('npm run load', () => {
+  it(
+    'drives members on every transport through the death of a gateway, and finds nothing lost, doubled or out of order',
+    async () => {
+      await using deployment = await startDeployment({ gateways: 1 })
+      const [first] = deployment.gateways
+      await using load = startLoad({
+        url: first?.url ?? '',
+        connections: '30',
+        rooms: '3',
+        rate: '60',
+        duration: '5',
+        transport: 'mixed',
+      })
+      await load.printed(/talking: 30 of 30 joined, [1-9]/, LIMIT_MS)
+      first?.signal('SIGKILL')
+      await first?.ended()
+      if (first !== undefined) await deployment.restart(first)
+      const status = await within(LIMIT_MS, 'the end of the load', load.ended(LIMIT_MS))
+      expect(load.output()).toMatch(/^30 connections broke: 30 recovered/m)
+      expect(load.output()).toMatch(/^0 violations$/m)
+      expect(status).toBe(0)
+    },
+    2 * LIMIT_MS,
+  )
+
+  it('names a setting that it can not take and ends with 78', async () => {
+    await using load = startLoad({ connections: '20001' })
+    expect(await load.ended()).toBe(78)
+    expect(load.output()).toBe('--connections takes a whole number from 1 to 20000\n')
+  })
+})
