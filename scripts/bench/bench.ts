@@ -1,9 +1,9 @@
 /**
- * npm run bench -- [--only ROW[,ROW...]] [--quick] [--rounds N] [--v8 FLAGS] [--cpu-prof DIR] [--json FILE] [--quiet]
+ * npm run bench -- [--only ROW[,ROW...]] [--quick] [--rounds N] [--v8 FLAG[,FLAG...]] [--cpu-prof DIR] [--json FILE] [--quiet]
  *
  * Measures what docs/performance.md states, on this machine, over loopback: Roomcast, with every service in a process of its own and a
  * real Redis (appendfsync always), beside stock Socket.IO with its Redis adapter. Prints a table with the targets, and ends with 1 when
- * one is missed. `--v8` gives Roomcast's processes flags, such as --max-semi-space-size=4; `--cpu-prof` has each server process write a
+ * one is missed. `--v8` gives Roomcast's processes flags, such as max-semi-space-size=4; `--cpu-prof` has each server process write a
  * profile. Needs Linux, for CPU times.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -81,7 +81,10 @@ for (const name of names) {
     ...(await measure({
       scale: { ...scale, rounds },
       cores,
-      flags: values.v8.split(' ').filter((flag) => flag !== ''),
+      flags: values.v8
+        .split(',')
+        .filter((flag) => flag !== '')
+        .map((flag) => `--${flag}`),
       profiles,
       note: (line) => {
         if (!values.quiet) print(`  ${name}: ${line}`)

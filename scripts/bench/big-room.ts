@@ -49,6 +49,7 @@ export async function measureBigRoom(options: BenchOptions): Promise<readonly Ro
       ),
       serverCores: of(({ serverCores }) => serverCores),
       clientCores: of(({ clientCores }) => clientCores),
+      waitingShare: of(({ waitingShare }) => waitingShare),
       p50Ms: of(({ latency }) => latency.p50),
       p99Ms: of(({ latency }) => latency.p99),
     }

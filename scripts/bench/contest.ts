@@ -20,6 +20,8 @@ export interface Results {
 
 /** Clients that use more of their core than this may be what limits. */
 const BUSY_CLIENT = 0.85
+/** A server that waits longer than this for its core shares it with a stranger; the broker, or interrupts, take less. */
+const WAITING_SERVER = 0.1
 
 export async function startContest(
   groups: readonly Group[],
@@ -68,23 +70,26 @@ export async function startContest(
   }
 }
 
-/** What to say about clients that may have been the limit. */
-export function busyNotes(name: string, { clientCores }: Window): readonly string[] {
-  return clientCores > BUSY_CLIENT
-    ? [
-        `clients of ${name} used ${(100 * clientCores).toFixed(0)} % of a core: they may be the limit`,
-      ]
-    : []
+/** What to say when something else than the server may have been the limit. */
+export function busyNotes(name: string, { clientCores, waitingShare }: Window): readonly string[] {
+  return [
+    ...(clientCores > BUSY_CLIENT
+      ? [`clients of ${name} used nearly a full core: they may be the limit`]
+      : []),
+    ...(waitingShare > WAITING_SERVER
+      ? [`${name} had to wait for its core, for other processes of this machine`]
+      : []),
+  ]
 }
 
 /** A window in one line. */
 export function windowText(window: Window): string {
-  const { deliveriesPerSecond, serverCores, clientCores, cores, latency } = window
+  const { deliveriesPerSecond, serverCores, clientCores, waitingShare, cores, latency } = window
   const percent = (share: number): string => `${(100 * share).toFixed(0)} %`
   const parts = Object.entries(cores).map(([name, share]) => `${name} ${percent(share)}`)
   return [
     `${Math.round(deliveriesPerSecond)} deliveries a second`,
-    `CPU ${percent(serverCores)} (${parts.join(', ')}), clients ${percent(clientCores)}`,
+    `CPU ${percent(serverCores)} (${parts.join(', ')}), clients ${percent(clientCores)}, waiting ${percent(waitingShare)}`,
     `${((1_000_000 * serverCores) / deliveriesPerSecond).toFixed(2)} us each`,
     `p50 ${latency.p50.toFixed(1)} p99 ${latency.p99.toFixed(1)} ms`,
   ].join(', ')
@@ -108,6 +113,7 @@ export function figuresOf({ windows }: Results): Row['figures'] {
             ]),
           ),
           clientCores: of(({ clientCores }) => clientCores),
+          waitingShare: of(({ waitingShare }) => waitingShare),
           p50Ms: of(({ latency }) => latency.p50),
           p99Ms: of(({ latency }) => latency.p99),
         },

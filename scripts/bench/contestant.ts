@@ -17,6 +17,8 @@ export interface Window {
   /** Of all server processes together. */
   readonly serverCores: number
   readonly deliveriesPerCpuSecond: number
+  /** Part of the time in which the process that holds the connections had to wait for its core. */
+  readonly waitingShare: number
   /** CPU time of the clients, in cores: near 1 they are what limits. */
   readonly clientCores: number
   readonly latency: LatencySummary
@@ -110,12 +112,14 @@ function apart(groups: readonly Group[]): readonly (readonly Group[])[] {
 interface Snapshot {
   readonly atMs: number
   readonly cpu: Readonly<Record<string, number>>
+  readonly waited: number
   readonly marks: readonly Awaited<ReturnType<RemoteCrowd['mark']>>[]
 }
 
 async function snapshot(system: System, crowds: readonly RemoteCrowd[]): Promise<Snapshot> {
   const marks = await Promise.all(crowds.map((crowd) => crowd.mark()))
-  return { atMs: performance.now(), cpu: await system.cpu(), marks }
+  const [cpu, waited] = await Promise.all([system.cpu(), system.waited()])
+  return { atMs: performance.now(), cpu, waited, marks }
 }
 
 /** Clients count by their own clock: a busy one answers late. */
@@ -148,6 +152,7 @@ function between(before: Snapshot, after: Snapshot): Window {
     cores,
     serverCores,
     deliveriesPerCpuSecond: deliveriesPerSecond / serverCores,
+    waitingShare: (after.waited - before.waited) / seconds,
     clientCores,
     latency: latencies.summary(),
   }

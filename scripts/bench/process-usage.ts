@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 /** Linux counts CPU time in hundredths of a second (`getconf CLK_TCK`). */
 const TICKS_PER_SECOND = 100
 const KIB = 1_024
+const NS_PER_SECOND = 1_000_000_000
 
 /** User and system time of a process since it began, in seconds. */
 export async function cpuSeconds(pid: number): Promise<number> {
@@ -10,6 +11,12 @@ export async function cpuSeconds(pid: number): Promise<number> {
   // The name, in parentheses, may hold spaces. After it utime and stime are the 12th and 13th field.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+/** How long the main thread of a process was ready to run and had to wait for a core, since it began, in seconds. */
+export async function waitedSeconds(pid: number): Promise<number> {
+  const [, waitedNs] = (await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ')
+  return Number(waitedNs) / NS_PER_SECOND
 }
 
 /** Resident memory of a process, in bytes. */

@@ -3,7 +3,7 @@ import { startDeployment } from '../../test/support/deployment.ts'
 import { startProcess, type TestProcess } from '../../test/support/processes.ts'
 import { startRedis } from '../../test/support/redis.ts'
 import type { Cores } from './cores.ts'
-import { cpuSeconds, residentBytes } from './process-usage.ts'
+import { cpuSeconds, residentBytes, waitedSeconds } from './process-usage.ts'
 
 export const SYSTEMS = ['roomcast', 'stock classic', 'stock sharded'] as const
 export type SystemName = (typeof SYSTEMS)[number]
@@ -16,6 +16,8 @@ export interface System extends AsyncDisposable {
   readonly brokerUrl?: string
   /** CPU time of each server process so far, in seconds. */
   cpu(): Promise<Readonly<Record<string, number>>>
+  /** How long the process that holds the connections had to wait for its core so far, in seconds. */
+  waited(): Promise<number>
   /** Resident memory of the process that holds the connections, in bytes. */
   resident(): Promise<number>
   /** A counter of the gateway's metrics, all series of those labels added up; of Roomcast alone. */
@@ -100,6 +102,7 @@ async function startRoomcast(options: SystemOptions): Promise<System> {
     url: gateway.url,
     brokerUrl: broker.url,
     cpu: () => cpuOf({ gateway, broker }),
+    waited: () => waitedSeconds(pidOf(gateway)),
     resident: () => residentBytes(pidOf(gateway)),
     async metric(name, labels = '') {
       const text = await (await fetch(`${gateway.metricsUrl}/metrics`)).text()
@@ -148,6 +151,7 @@ async function startStock(
       name,
       url: `http://127.0.0.1:${port}`,
       cpu: () => cpuOf({ server }),
+      waited: () => waitedSeconds(pidOf(server)),
       resident: () => residentBytes(pidOf(server)),
       metric: () => Promise.resolve(Number.NaN),
       async [Symbol.asyncDispose]() {

@@ -301,7 +301,8 @@ export function createCrowd(): Crowd {
       stopTalk = undefined
       await settled(
         () => answered === sent,
-        () => answered,
+        // A server that works off a backlog answers last.
+        () => answered + deliveries(),
         ANSWERS_LIMIT_MS,
       )
       return rooms.map(({ taken }) => taken)
