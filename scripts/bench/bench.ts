@@ -22,6 +22,7 @@ import { measureSayToAck } from './say-to-ack.ts'
 import { FULL, QUICK, type BenchOptions } from './scale.ts'
 import { measureSmallRooms } from './small-rooms.ts'
 import { measureStalledReader } from './stalled-reader.ts'
+import type { Machine } from './table.ts'
 
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Row[]>>> = {
   'closed-loop': measureClosedLoop,
@@ -94,7 +95,7 @@ for (const name of names) {
 }
 
 const [cpu] = cpus()
-const machine = {
+const machine: Machine = {
   node: process.version,
   cores: cpus().length,
   cpu: cpu?.model ?? 'unknown',

@@ -1,0 +1,47 @@
+import type { Row } from './row.ts'
+
+/** On what was measured, and how. */
+export interface Machine {
+  readonly node: string
+  readonly cores: number
+  readonly cpu: string
+  readonly isPinned: boolean
+  readonly isQuick: boolean
+  readonly rounds: number
+  /** Flags of V8 that Roomcast ran with. */
+  readonly v8: string
+  readonly seconds: number
+}
+
+const BEGIN = '<!-- bench -->'
+const END = '<!-- /bench -->'
+
+/** What was measured as Markdown. */
+export function tableOf(machine: Machine, rows: readonly Row[]): string {
+  const { node, cores, cpu, rounds, isPinned, v8, isQuick } = machine
+  const how = [
+    `Node ${node.slice(1)} on ${cores} cores (${cpu})`,
+    isPinned ? 'servers pinned to one of them' : 'nothing pinned',
+    `medians of ${rounds} rounds${isQuick ? ' of the quick form' : ''}`,
+    ...(v8 === '' ? [] : [`Roomcast with \`--${v8.replaceAll(',', '` and `--')}\``]),
+  ]
+  const notes = rows.flatMap(({ what, notes }) => notes.map((note) => `- ${what}: ${note}`))
+  return [
+    `${how.join(', ')}.`,
+    '',
+    '| What | Measured | Target | |',
+    '| - | - | - | - |',
+    ...rows.map(
+      ({ what, measured, target, isMet }) =>
+        `| ${what} | ${measured} | ${target} | ${isMet ? 'met' : 'missed'} |`,
+    ),
+    ...(notes.length === 0 ? [] : ['', 'What the benchmark noticed:', '', ...notes]),
+  ].join('\n')
+}
+
+/** The page with another table between its marks. Throws when it has none. */
+export function withTable(page: string, table: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
+  if (begin === -1 || end < begin) throw new Error(`the page has no ${BEGIN} … ${END}`)
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${page.slice(end)}`
+}
