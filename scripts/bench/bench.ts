@@ -6,14 +6,14 @@
  * one is missed. `--v8` gives Roomcast's processes flags, such as max-semi-space-size=4; `--cpu-prof` has each server process write a
  * profile. Needs Linux, for CPU times.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureAppends } from './appends.ts'
 import { measureBigRoom } from './big-room.ts'
 import { measureClosedLoop } from './closed-loop.ts'
 import { chooseCores } from './cores.ts'
+import { thisMachine, type Run } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { measureNewConnections } from './new-connections.ts'
 import { measureOpenLoop } from './open-loop.ts'
@@ -22,7 +22,7 @@ import { measureSayToAck } from './say-to-ack.ts'
 import { FULL, QUICK, type BenchOptions } from './scale.ts'
 import { measureSmallRooms } from './small-rooms.ts'
 import { measureStalledReader } from './stalled-reader.ts'
-import type { Machine } from './table.ts'
+import { showRows } from './show.ts'
 
 const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Row[]>>> = {
   'closed-loop': measureClosedLoop,
@@ -94,22 +94,12 @@ for (const name of names) {
   )
 }
 
-const [cpu] = cpus()
-const machine: Machine = {
-  node: process.version,
-  cores: cpus().length,
-  cpu: cpu?.model ?? 'unknown',
+const run: Run = {
+  ...thisMachine(),
   isPinned: cores.isPinned,
   isQuick: values.quick,
   rounds,
   v8: values.v8,
   seconds: Math.round((performance.now() - startedAt) / 1_000),
 }
-print(`\nNode ${machine.node}, ${machine.cores} cores (${machine.cpu}), ${machine.seconds} s\n`)
-for (const { what, measured, target, isMet, notes } of rows) {
-  print(`${isMet ? 'met   ' : 'MISSED'}  ${what}: ${measured} (target: ${target})`)
-  for (const line of notes) print(`        ${line}`)
-}
-if (values.json !== undefined)
-  await writeFile(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`)
-process.exitCode = rows.every(({ isMet }) => isMet) ? 0 : 1
+await showRows(rows, run, values.json)

@@ -5,6 +5,7 @@
  * churn, then what reporting costs a gateway. Prints a table with the targets, and ends with 1 when one is missed.
  */
 import { parseArgs } from 'node:util'
+import { thisMachine } from './machine.ts'
 import { measurePresenceCore } from './presence-core.ts'
 import { measurePresenceLoad } from './presence-load.ts'
 import { measureReporting } from './reporting.ts'
@@ -12,4 +13,4 @@ import { showRows } from './show.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'string' } } })
 const rows = [...measurePresenceCore(), await measurePresenceLoad(), await measureReporting()]
-await showRows(rows, values.json)
+await showRows(rows, thisMachine(), values.json)

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { joinRoom, type TestClient } from '../../test/support/clients.ts'
 import { startDeployment } from '../../test/support/deployment.ts'
 import { busyShare, parseProfile, profileTimeUs } from './cpu-profile.ts'
-import type { Row } from './row.ts'
+import { spread, type Row } from './row.ts'
 
 const ROOMS = 500
 const ROOM_MEMBERS = 10
@@ -63,11 +63,19 @@ export async function measureReporting(): Promise<Row> {
     const profile = parseProfile(await readFile(path.join(folder, file), 'utf8'))
     const { busyPercent, sharePercent } = busyShare(profile, MODULES, [fromUs, toUs])
     return {
+      id: 'reporting',
       what: `reporting, in a gateway with ${ROOMS} rooms of ${ROOM_MEMBERS} at ${SAYS_PER_SECOND_AND_ROOM} message a second each`,
       measured: `${sharePercent.toFixed(2)} % of the gateway's CPU, which was ${busyPercent.toFixed(0)} % of a core`,
       target: `under ${TARGET_PERCENT} %`,
       isMet: sharePercent < TARGET_PERCENT,
-      figures: { sharePercent, busyPercent, said },
+      figures: {
+        gateway: {
+          sharePercent: spread([sharePercent]),
+          busyPercent: spread([busyPercent]),
+          said: spread([said]),
+        },
+      },
+      notes: [],
     }
   } finally {
     for (const client of clients) client.close()

@@ -1,24 +1,12 @@
+import type { Run } from './machine.ts'
 import type { Row } from './row.ts'
-
-/** On what was measured, and how. */
-export interface Machine {
-  readonly node: string
-  readonly cores: number
-  readonly cpu: string
-  readonly isPinned: boolean
-  readonly isQuick: boolean
-  readonly rounds: number
-  /** Flags of V8 that Roomcast ran with. */
-  readonly v8: string
-  readonly seconds: number
-}
 
 const BEGIN = '<!-- bench -->'
 const END = '<!-- /bench -->'
 
 /** What was measured as Markdown. */
-export function tableOf(machine: Machine, rows: readonly Row[]): string {
-  const { node, cores, cpu, rounds, isPinned, v8, isQuick } = machine
+export function tableOf(run: Run, rows: readonly Row[]): string {
+  const { node, cores, cpu, rounds, isPinned, v8, isQuick } = run
   const how = [
     `Node ${node.slice(1)} on ${cores} cores (${cpu})`,
     isPinned ? 'servers pinned to one of them' : 'nothing pinned',
