@@ -102,6 +102,9 @@ export const gatewaySettings = {
     'Messages that may wait for a broker; over it `say` gets `busy`.',
   ),
   OUTBOX_MAX_BYTES: bytes(16_777_216, 65_536, 4_294_967_296).describe('The same in bytes.'),
+  OUTBOX_REST_MS: ms(10, 1_000).describe(
+    'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
+  ),
 } satisfies SettingsShape
 
 export interface Config {
@@ -139,6 +142,7 @@ export interface Config {
   readonly slowClientBytes: number
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
+  readonly outboxRestMs: number
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -178,5 +182,6 @@ export function parseConfig(env: Environment): Config {
     slowClientBytes: e.SLOW_CLIENT_BYTES,
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
+    outboxRestMs: e.OUTBOX_REST_MS,
   }
 }

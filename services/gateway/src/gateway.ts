@@ -149,6 +149,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       instance,
       maxMessages: config.outboxMaxMessages,
       maxBytes: config.outboxMaxBytes,
+      restMs: config.outboxRestMs,
       append: (batches) => brokers.append(batches),
       isLogAvailable: () => roomLog.isAvailable(),
       now: clock,

@@ -1,5 +1,4 @@
 import {
-  APPEND_BATCH_MAX,
   APPEND_REQUEST_MAX_BYTES,
   APPEND_ROOMS_MAX,
   ClientError,
@@ -10,6 +9,14 @@ import {
   type RoomId,
 } from '@roomcast/protocol'
 import type { Log } from '@roomcast/runtime'
+import {
+  loadBatch,
+  newQueue,
+  OVERHEAD_BYTES,
+  type Outcome,
+  type Pending,
+  type RoomQueue,
+} from './room-queue.ts'
 
 /** Append requests under way at a time. More would split what arrives meanwhile into smaller batches. */
 export const FLIGHTS_MAX = 4
@@ -20,37 +27,6 @@ const REFUSE_AFTER_MS = 1_000
 /** First and longest wait before a failed batch is sent again, in milliseconds. */
 const RETRY_MS = 25
 const RETRY_MAX_MS = 500
-/** What a header line and a key cost beside the payload, roughly, in bytes. */
-const OVERHEAD_BYTES = 300
-
-/** What the sender of a message is told. */
-export type Outcome = { readonly offset: string } | ClientError
-
-interface Pending extends AppendMessage {
-  readonly deadline: number
-  readonly done: ((outcome: Outcome) => void) | undefined
-}
-
-interface Batch {
-  readonly messages: readonly Pending[]
-  readonly producer: { readonly id: string; readonly first: number }
-  attempts: number
-}
-
-/** What one room has to send. At most one batch is under way, so that the room's order is the order of arrival. */
-interface RoomQueue {
-  readonly room: RoomId
-  waiting: Pending[]
-  flight: Batch | undefined
-  producerId: string
-  /** Number of the next message that was never sent. */
-  next: number
-  /** Nobody on this gateway is in the room: forget it when there is nothing left to send. */
-  isForgotten: boolean
-  /** Since when its appends have failed. */
-  failingSince: number | undefined
-}
-
 export interface Outbox {
   /**
    * Takes a message; `done` is called once, when the log has it or when that will not be known. Throws `ClientError` `busy` or
@@ -73,6 +49,8 @@ interface OutboxOptions {
   readonly instance: string
   readonly maxMessages: number
   readonly maxBytes: number
+  /** How long the messages of other rooms wait after a request, to go together, in milliseconds. 0: not at all. */
+  readonly restMs: number
   /** Whether this gateway reaches the log itself: a sign, besides failing appends, that it is away. */
   readonly isLogAvailable: () => boolean
   readonly append: (batches: readonly AppendBatch[]) => Promise<readonly AppendResult[]>
@@ -82,11 +60,12 @@ interface OutboxOptions {
 
 /**
  * Gathers what arrives while requests are under way ("natural batching": a message that arrives on an idle outbox goes out in the
- * same turn of the event loop, the busier it is the fuller the batches) and sends each room's messages in order. A batch whose
- * outcome is unknown is sent again exactly as it was, with the same producer and numbers, until it has an answer or its deadline passed.
+ * same turn of the event loop, the busier it is the fuller the batches) and sends each room's messages in order. Many rooms with a
+ * message now and then would be a request each: after one, the others wait for `restMs` and go together. A room that was in it does not
+ * wait, since its members saw their answer. A batch whose outcome is unknown is sent again exactly as it was, with the same producer and numbers, until it has an answer or its deadline passed.
  */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { instance, maxMessages, maxBytes, append, isLogAvailable, now, log } = options
+  const { instance, maxMessages, maxBytes, restMs, append, isLogAvailable, now, log } = options
   const queues = new Map<RoomId, RoomQueue>()
   /** Rooms that have something to send and nothing under way, in order of arrival. */
   const ready = new Set<RoomQueue>()
@@ -94,7 +73,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let bytes = 0
   let flights = 0
   let producers = 0
-  let isPumpScheduled = false
+  let requests = 0
+  let restUntil = -Infinity
+  /** What will call `pump`: the end of this turn, or of a rest. */
+  let scheduled: { readonly timer: NodeJS.Timeout | undefined } | undefined
   let awaySince: number | undefined
   let isClosing = false
   let onEmpty: (() => void) | undefined
@@ -112,7 +94,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     queue.flight = undefined
     if (queue.waiting.length > 0) {
       ready.add(queue)
-      schedule()
+      schedule(queue)
     } else if (queue.isForgotten) {
       queues.delete(queue.room)
     }
@@ -205,50 +187,44 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
       retryLater(again)
     }
-    pump()
+    // During a rest its end sends what is ready.
+    if (scheduled === undefined) pump()
     checkEmpty()
   }
 
   /** Sends what is ready, as far as flights are free. */
   const pump = (): void => {
-    isPumpScheduled = false
+    clearTimeout(scheduled?.timer)
+    scheduled = undefined
     while (ready.size > 0 && flights < FLIGHTS_MAX) {
       const sent: RoomQueue[] = []
+      requests++
+      restUntil = now() + restMs
       let left = APPEND_REQUEST_MAX_BYTES / 4 // UTF-8 may take three bytes for one unit of a string's length
       for (const queue of ready) {
         if (sent.length === APPEND_ROOMS_MAX || left <= 0) break
         ready.delete(queue)
+        queue.request = requests
         sent.push(queue)
-        left -= load(queue, left)
+        left -= loadBatch(queue, left)
       }
       void send(sent, false)
     }
   }
 
-  /** Forms a room's next batch of at most `left` bytes (one message at least); returns its size. */
-  const load = (queue: RoomQueue, left: number): number => {
-    let size = 0
-    let count = 0
-    for (const { payload } of queue.waiting) {
-      if (count === APPEND_BATCH_MAX || (count > 0 && size + payload.length > left)) break
-      size += payload.length + OVERHEAD_BYTES
-      count++
+  /** What arrives in one turn of the event loop leaves together, and during a rest at its end. */
+  const schedule = (queue: RoomQueue): void => {
+    const wait = queue.request === requests || isClosing ? 0 : restUntil - now()
+    if (scheduled !== undefined) {
+      if (scheduled.timer === undefined || wait > 0) return
+      clearTimeout(scheduled.timer)
     }
-    const batch = queue.waiting.splice(0, count)
-    queue.flight = {
-      messages: batch,
-      producer: { id: queue.producerId, first: queue.next },
-      attempts: 0,
+    if (wait > 0) {
+      scheduled = { timer: setTimeout(pump, wait) }
+    } else {
+      scheduled = { timer: undefined }
+      setImmediate(pump)
     }
-    queue.next += count
-    return size
-  }
-
-  /** What arrives in one turn of the event loop leaves together. */
-  const schedule = (): void => {
-    if (isPumpScheduled) return
-    isPumpScheduled = true
-    setImmediate(pump)
   }
 
   const checkEmpty = (): void => {
@@ -278,22 +254,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
       messages++
       bytes += size
       if (queue === undefined) {
-        queue = {
-          room,
-          waiting: [],
-          flight: undefined,
-          producerId: newProducerId(),
-          next: 1,
-          isForgotten: false,
-          failingSince: undefined,
-        }
+        queue = newQueue(room, newProducerId())
         queues.set(room, queue)
       }
       queue.isForgotten = false
       queue.waiting.push({ ...message, done, deadline: now() + MESSAGE_DEADLINE_MS })
       if (queue.flight === undefined && !ready.has(queue)) {
         ready.add(queue)
-        schedule()
+        schedule(queue)
       }
     },
     forget(room) {
@@ -306,6 +274,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     async flush() {
       isClosing = true
       if (messages === 0) return
+      pump()
       await new Promise<void>((resolve) => {
         onEmpty = resolve
       })

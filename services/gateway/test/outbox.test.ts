@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { ClientError, RoomId, type AppendBatch, type AppendResult } from '@roomcast/protocol'
 import { createLog } from '@roomcast/runtime'
-import { createOutbox, type Outcome } from '../src/outbox.ts'
+import { createOutbox } from '../src/outbox.ts'
+import type { Outcome } from '../src/room-queue.ts'
 
 const room = RoomId.parse('r')
 const log = createLog('test', 'silent')
@@ -14,7 +15,7 @@ afterEach(() => {
 })
 
 /** An outbox whose appends are answered by hand. */
-function outbox(limits = { maxMessages: 10_000, maxBytes: 16_777_216 }) {
+function outbox(limits = { maxMessages: 10_000, maxBytes: 16_777_216 }, restMs = 0) {
   const requests: {
     batches: readonly AppendBatch[]
     answer: (results: AppendResult[]) => void
@@ -24,6 +25,7 @@ function outbox(limits = { maxMessages: 10_000, maxBytes: 16_777_216 }) {
   let isLogAvailable = true
   const box = createOutbox({
     ...limits,
+    restMs,
     instance: 'gw',
     isLogAvailable: () => isLogAvailable,
     now: Date.now,
@@ -75,6 +77,51 @@ describe('an outbox', () => {
     expect(texts(1)).toEqual([['b', 'c']])
     expect(requests[1]?.batches[0]?.producer?.first).toBe(2)
     expect(requests[1]?.batches[0]?.producer?.id).toBe(requests[0]?.batches[0]?.producer?.id)
+  })
+
+  it('lets other rooms wait for a rest after a request, to go together, and none on an idle outbox', async () => {
+    const { say, turn, texts, requests } = outbox(undefined, 10)
+    const [one, two, three] = ['one', 'two', 'three'].map((name) => RoomId.parse(name))
+    say('a', one)
+    await turn()
+    expect(texts(0)).toEqual([['a']])
+    say('b', two)
+    await jest.advanceTimersByTimeAsync(5)
+    say('c', three)
+    await jest.advanceTimersByTimeAsync(3)
+    expect(requests).toHaveLength(1)
+    await turn()
+    expect(texts(1)).toEqual([['b'], ['c']])
+    await jest.advanceTimersByTimeAsync(10)
+    say('d', three)
+    requests[1]?.answer([appended(1), appended(1)])
+    await turn()
+    expect(texts(2)).toEqual([['d']])
+  })
+
+  it('lets nobody wait whose last message was in the last request', async () => {
+    const { say, turn, texts, requests } = outbox(undefined, 10)
+    const [one, two] = ['one', 'two'].map((name) => RoomId.parse(name))
+    say('a', one)
+    await turn()
+    say('b', two)
+    await turn()
+    requests[0]?.answer([appended(1)])
+    await turn()
+    expect(requests).toHaveLength(1)
+    say('c', one)
+    await turn()
+    // Who waits goes with it.
+    expect(texts(1)).toEqual([['b'], ['c']])
+  })
+
+  it('ends a rest when it is flushed', async () => {
+    const { say, turn, requests, flush } = outbox(undefined, 1_000)
+    say('a')
+    await turn()
+    say('b', RoomId.parse('other'))
+    void flush()
+    expect(requests).toHaveLength(2)
   })
 
   it('sends a batch without an answer again, exactly as it was', async () => {
