@@ -1,4 +1,4 @@
-// In the repo's root: node /tmp/complete-lock.mjs — adds to package-lock.json the optional packages of other platforms that it lacks.
+// Adds to package-lock.json the optional packages of other platforms that npm left out: node scripts/complete-lock.mjs, in the root.
 import fs from 'node:fs'
 const file = 'package-lock.json'
 const lock = JSON.parse(fs.readFileSync(file, 'utf8'))

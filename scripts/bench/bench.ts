@@ -1,25 +1,95 @@
 /**
- * npm run bench -- [--json FILE]
+ * npm run bench -- [--only ROW[,ROW...]] [--quick] [--rounds N] [--v8 FLAGS] [--cpu-prof DIR] [--json FILE] [--quiet]
  *
- * Measures what docs/performance.md states, on this machine, over loopback, with every service in a process of its own and a real Redis
- * (appendfsync always). Prints a table with the targets, and ends with 1 when one is missed.
+ * Measures what docs/performance.md states, on this machine, over loopback: Roomcast, with every service in a process of its own and a
+ * real Redis (appendfsync always), beside stock Socket.IO with its Redis adapter. Prints a table with the targets, and ends with 1 when
+ * one is missed. `--v8` gives Roomcast's processes flags, such as --max-semi-space-size=4; `--cpu-prof` has each server process write a
+ * profile. Needs Linux, for CPU times.
  */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { measureSayToAck } from './say-to-ack.ts'
+import { measureClosedLoop } from './closed-loop.ts'
+import { chooseCores } from './cores.ts'
+import { measureOpenLoop } from './open-loop.ts'
 import type { Row } from './row.ts'
+import { measureSayToAck } from './say-to-ack.ts'
+import { FULL, QUICK, type BenchOptions } from './scale.ts'
 
-const { values } = parseArgs({ options: { json: { type: 'string' } } })
+const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Row[]>>> = {
+  'closed-loop': measureClosedLoop,
+  'open-loop': measureOpenLoop,
+  'say-to-ack': measureSayToAck,
+}
 
-const rows: readonly Row[] = [await measureSayToAck()]
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: Object.keys(ROWS).join(',') },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    v8: { type: 'string', default: '' },
+    'cpu-prof': { type: 'string' },
+    json: { type: 'string' },
+    quiet: { type: 'boolean', default: false },
+  },
+})
+
+function refuse(sentence: string): never {
+  process.stderr.write(`${sentence}\n`)
+  process.exit(78)
+}
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+const names = values.only.split(',')
+for (const name of names)
+  if (!Object.hasOwn(ROWS, name)) refuse(`--only knows ${Object.keys(ROWS).join(', ')}`)
+const scale = values.quick ? QUICK : FULL
+const rounds = Number(values.rounds ?? scale.rounds)
+if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
+  refuse('--rounds takes a whole number from 1 to 100')
+if (process.platform !== 'linux') refuse('the benchmark reads CPU times from /proc: it needs Linux')
+
+const profiles = values['cpu-prof'] === undefined ? undefined : resolve(values['cpu-prof'])
+if (profiles !== undefined) await mkdir(profiles, { recursive: true })
+const cores = chooseCores()
+// This process measures: it must not take time from what is measured.
+cores.pin(process.pid, cores.others)
+
+const startedAt = performance.now()
+const rows: Row[] = []
+for (const name of names) {
+  const measure = ROWS[name]
+  if (measure === undefined) continue
+  rows.push(
+    ...(await measure({
+      scale: { ...scale, rounds },
+      cores,
+      flags: values.v8.split(' ').filter((flag) => flag !== ''),
+      profiles,
+      note: (line) => {
+        if (!values.quiet) print(`  ${name}: ${line}`)
+      },
+    })),
+  )
+}
 
 const [cpu] = cpus()
-process.stdout.write(
-  `Node ${process.version}, ${cpus().length} cores (${cpu?.model ?? 'unknown'})\n\n`,
-)
-for (const { what, measured, target, isMet } of rows) {
-  process.stdout.write(`${isMet ? 'met   ' : 'MISSED'}  ${what}: ${measured} (target: ${target})\n`)
+const machine = {
+  node: process.version,
+  cores: cpus().length,
+  cpu: cpu?.model ?? 'unknown',
+  isPinned: cores.isPinned,
+  isQuick: values.quick,
+  rounds,
+  v8: values.v8,
+  seconds: Math.round((performance.now() - startedAt) / 1_000),
 }
-if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`)
+print(`\nNode ${machine.node}, ${machine.cores} cores (${machine.cpu}), ${machine.seconds} s\n`)
+for (const { what, measured, target, isMet, notes } of rows) {
+  print(`${isMet ? 'met   ' : 'MISSED'}  ${what}: ${measured} (target: ${target})`)
+  for (const line of notes) print(`        ${line}`)
+}
+if (values.json !== undefined)
+  await writeFile(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`)
 process.exitCode = rows.every(({ isMet }) => isMet) ? 0 : 1

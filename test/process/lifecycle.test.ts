@@ -2,11 +2,12 @@ import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
+import type { Redis } from 'ioredis'
 import type { Said } from '@roomcast/protocol'
 import { joinRoom, says } from '../support/clients.ts'
 import { startDeployment, statusOf } from '../support/deployment.ts'
 import { startProcess, until } from '../support/processes.ts'
-import { freePort } from '../support/redis.ts'
+import { freePort, startRedis } from '../support/redis.ts'
 
 const cwd = fileURLToPath(new URL('../..', import.meta.url))
 const NODE_FLAGS = ['--conditions=source', '--disable-warning=ExperimentalWarning']
@@ -16,6 +17,14 @@ function startService(name: string, env: Record<string, string>) {
     cwd,
     env: { HOST: '127.0.0.1', ...env },
   })
+}
+
+/** More than one round of the connections that a service has. */
+const ATTEMPTS = 8
+
+async function connectionsOf(admin: Redis): Promise<number> {
+  const stats = await admin.info('stats')
+  return Number(/^total_connections_received:(\d+)/m.exec(stats)?.[1])
 }
 
 const URLS = {
@@ -84,6 +93,38 @@ describe.each(['gateway', 'broker', 'presence'])('%s', (name) => {
     expect(service.output()).not.toMatch(secrets)
   })
 })
+
+it.each(['gateway', 'broker'])(
+  '%s runs on with a wrong password of Redis, which its log names without showing it, and works once it is right',
+  async (name) => {
+    await using redis = await startRedis()
+    await redis.admin.config('SET', 'requirepass', 'the-right-one')
+    const metricsPort = await freePort()
+    await using service = startService(name, {
+      ...URLS,
+      REDIS_URL: redis.url.replace('//', '//:the-wrong-one@'),
+      PORT: '0',
+      METRICS_PORT: String(metricsPort),
+    })
+    await service.printed(/WRONGPASS/)
+    const attempts = await connectionsOf(redis.admin)
+    await until(
+      'more attempts',
+      async () => (await connectionsOf(redis.admin)) > attempts + ATTEMPTS,
+    )
+    await redis.admin.config('SET', 'requirepass', 'the-wrong-one')
+    await service.printed(/connected to Redis|Redis is back/)
+    if (name === 'gateway')
+      await until('cluster operations to be subscribed', async () => {
+        const channels = (await redis.admin.call('PUBSUB', 'SHARDCHANNELS')) as string[]
+        return channels.filter((channel) => channel.includes('#/#')).length === 2
+      })
+    service.signal('SIGTERM')
+    expect(await service.ended()).toBe(0)
+    expect(service.output()).not.toContain('the-wrong-one')
+  },
+  30_000,
+)
 
 it('SIGTERM of a gateway in the midst of traffic: what was acknowledged is there, quits are told, clients come back', async () => {
   await using deployment = await startDeployment({

@@ -28,11 +28,13 @@ interface DeploymentOptions {
   readonly env?: Record<string, string>
   /** An existing Redis URL instead of a Redis of its own. */
   readonly redisUrl?: string
+  /** Arguments of Node for a service, such as those of a profile. */
+  readonly nodeArgs?: (service: string) => readonly string[]
 }
 
 /** Roomcast as it runs in production: a process for each replica, on a real Redis. Resolves when every replica is ready. */
 export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
-  const { gateways = 2, brokers = 1, presences = 1, env = {} } = options
+  const { gateways = 2, brokers = 1, presences = 1, env = {}, nodeArgs = () => [] } = options
   const stack = new AsyncDisposableStack()
   try {
     const redis = stack.use(await startRedis())
@@ -66,6 +68,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
           [
             '--conditions=source',
             '--disable-warning=ExperimentalWarning',
+            ...nodeArgs(name),
             `services/${name}/src/main.ts`,
           ],
           {

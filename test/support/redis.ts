@@ -21,6 +21,8 @@ export async function freePort(): Promise<number> {
 export interface TestRedis extends AsyncDisposable {
   readonly url: string
   readonly port: number
+  /** Of the process that runs now. */
+  pid(): number
   /** kill -9 */
   kill(): Promise<void>
   /** Stops it where it stands: connections stay open and nothing answers, as when a machine vanishes. */
@@ -60,6 +62,7 @@ export async function startRedis(extra: readonly string[] = []): Promise<TestRed
     url: `redis://127.0.0.1:${port}`,
     port,
     admin,
+    pid: () => server.child.pid ?? 0,
     async kill() {
       server.signal('SIGKILL')
       await server.ended()

@@ -1,4 +1,6 @@
+import { Socket as TcpSocket } from 'node:net'
 import * as ws from 'ws'
+import { encodeFrames, frameAt } from './frames.ts'
 import type { ChatSocket } from './sockets.ts'
 
 /**
@@ -11,13 +13,24 @@ interface EnginePacket {
 }
 
 interface Engine {
+  readonly readyState: string
+  readonly upgrading: boolean
   readonly writeBuffer: readonly EnginePacket[]
   readonly transport: {
     readonly name: string
-    readonly socket?: ws.WebSocket & { _closeCode?: number }
+    readonly perMessageDeflate?: unknown
+    readonly socket?: InnerWebSocket
   }
   write(data: string, options: { compress: boolean; wsPreEncodedFrame: readonly Buffer[] }): void
 }
+
+type InnerWebSocket = ws.WebSocket & {
+  readonly _closeCode?: number
+  readonly _socket?: TcpSocket | null
+  readonly _sender?: { readonly _bufferedBytes: number }
+}
+
+const engineOf = (socket: ChatSocket): Engine => socket.conn as unknown as Engine
 
 /** A packet for many sockets: encoded once for each kind of transport. */
 export interface SharedPacket {
@@ -25,26 +38,78 @@ export interface SharedPacket {
   readonly frame: readonly Buffer[]
 }
 
-const engineOf = (socket: ChatSocket): Engine => socket.conn as unknown as Engine
-
-/** Encodes a Socket.IO packet, and the websocket frame that carries it, once for all that will get it. */
-export function sharePacket(text: string): SharedPacket {
-  const frame = frameOf(Buffer.from(`4${text}`))
-  return { text, frame }
+/** Packets for many sockets, in their order. */
+export interface SharedPackets {
+  readonly count: number
+  /** All of them as websocket frames. */
+  readonly bytes: Buffer
+  at(i: number): SharedPacket
 }
 
-// The types of ws leave `Sender.frame` out; Socket.IO's own adapter uses it in the same way.
-const { Sender } = ws as unknown as {
-  Sender: { frame(data: Buffer, options: Record<string, unknown>): Buffer[] }
-}
+/** Type of an Engine.IO packet that carries a Socket.IO packet. */
+const ENGINE_MESSAGE = '4'
 
-function frameOf(data: Buffer): Buffer[] {
-  return Sender.frame(data, { readOnly: false, mask: false, rsv1: false, opcode: 1, fin: true })
+/** Encodes Socket.IO packets, each with `prefix` before its body, and the websocket frames that carry them, once for all receivers. */
+export function sharePackets(prefix: string, bodies: readonly string[]): SharedPackets {
+  const frames = encodeFrames(`${ENGINE_MESSAGE}${prefix}`, bodies)
+  return {
+    count: bodies.length,
+    bytes: frames.bytes,
+    at: (i) => ({ text: `${prefix}${bodies[i]}`, frame: [frameAt(frames, i)] }),
+  }
 }
 
 /** Writes a packet in order with everything else that was sent to this socket. */
 export function writePacket(socket: ChatSocket, { text, frame }: SharedPacket): void {
   engineOf(socket).write(text, { compress: false, wsPreEncodedFrame: frame })
+}
+
+/** The plain websocket under a connection. */
+export interface Lane {
+  readonly connection: Engine
+  readonly transport: Engine['transport']
+  readonly websocket: InnerWebSocket
+  readonly sender: { readonly _bufferedBytes: number }
+  readonly tcp: TcpSocket
+}
+
+/**
+ * The lane of a socket, or undefined while it has none: it is polling, or its internals are not as known here. `known` is what this
+ * returned before; a connection that upgrades gets its lane then.
+ */
+export function laneOf(socket: ChatSocket, known: Lane | undefined): Lane | undefined {
+  const connection = engineOf(socket)
+  const { transport } = connection
+  if (known?.transport === transport) return known
+  if (transport.name !== 'websocket' || Boolean(transport.perMessageDeflate)) return undefined
+  const websocket = transport.socket
+  const sender = websocket?._sender
+  const tcp = websocket?._socket
+  const isAsKnown =
+    typeof connection.readyState === 'string' &&
+    Array.isArray(connection.writeBuffer) &&
+    typeof sender?._bufferedBytes === 'number' &&
+    tcp instanceof TcpSocket
+  if (!isAsKnown || websocket === undefined) return undefined
+  return { connection, transport, websocket, sender, tcp }
+}
+
+/**
+ * Writes websocket frames straight to the TCP socket; false, with nothing written, when Engine.IO or ws have something that must go
+ * before them. What they write later comes after.
+ */
+export function writeBytes(lane: Lane, bytes: Buffer): boolean {
+  const { connection, websocket, sender, tcp } = lane
+  if (
+    connection.readyState !== 'open' ||
+    connection.upgrading ||
+    connection.writeBuffer.length > 0 ||
+    websocket.readyState !== ws.WebSocket.OPEN ||
+    sender._bufferedBytes > 0
+  )
+    return false
+  tcp.write(bytes)
+  return true
 }
 
 /** Sends a packet to one local socket as `socket.emit` does without recovery: in order with acknowledgements, and no further. */

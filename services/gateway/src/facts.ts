@@ -45,7 +45,8 @@ export type RepairReason = 'gap' | 'resumed' | 'behind'
 /** One function per fact that operators count. Hot ones add to plain numbers, which a scrape reads. */
 export interface Facts {
   messageReceived(): void
-  delivered(members: number): void
+  /** Messages written to one member, by the way that they took. */
+  delivered(path: 'direct' | 'engine', messages: number): void
   /** Logged messages that a recovered member had missed. */
   replayed(messages: number): void
   recovery(result: RecoveryResult): void
@@ -66,7 +67,7 @@ const LATENCY_BUCKETS = [
 
 export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   let received = 0
-  let deliveries = 0
+  const deliveries = { direct: 0, engine: 0 }
   let replays = 0
 
   meter
@@ -97,10 +98,12 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     .addCallback((result) => result.observe(received))
   meter
     .createObservableCounter('roomcast_gateway_deliveries', {
-      description: 'Logged messages written to a member, by the path that they took.',
+      description:
+        'Messages of rooms written to a member, by the path that they took: straight to its TCP socket, through Engine.IO, or replayed to one who came back.',
     })
     .addCallback((result) => {
-      result.observe(deliveries, { path: 'engine' })
+      result.observe(deliveries.direct, { path: 'direct' })
+      result.observe(deliveries.engine, { path: 'engine' })
       result.observe(replays, { path: 'replay' })
     })
   const latency = meter.createHistogram('roomcast_gateway_delivery_latency_seconds', {
@@ -133,7 +136,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
 
   return {
     messageReceived: () => received++,
-    delivered: (members) => (deliveries += members),
+    delivered: (path, messages) => void (deliveries[path] += messages),
     forwarded: (kind) => forwards.add(1, { kind }),
     replayed: (messages) => (replays += messages),
     recovery: (result) => recoveries.add(1, { result }),

@@ -23,6 +23,7 @@ import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
+import type { Member } from './member/member.ts'
 import { forwardStrays } from './forward.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
@@ -117,10 +118,12 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
-    const fanout = createFanout({
+    const fanout = createFanout<Member>({
+      pacing: { rest: config.fanoutRest, maxDelayMs: config.fanoutMaxDelayMs },
       slowClientBytes: config.slowClientBytes,
       facts,
       now,
+      clock,
       onSlow: (socket) => {
         connections.blame(socket.conn, 'slow')
         log.info({ sid: socket.id }, 'slow connection was ended')

@@ -2,7 +2,7 @@ import { ClientError, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, RoomFeed, type RoomLog, type Run } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
-import { countMessage, type Fanout } from './fanout.ts'
+import { countMessage, type Fanout, type RoomFanout } from './fanout.ts'
 import type { Member } from './member/member.ts'
 
 /** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
@@ -13,8 +13,7 @@ export interface LocalRoom {
   readonly id: RoomId
   /** Follows the room's log; its cursor is where a new member's live messages begin. */
   readonly feed: RoomFeed
-  /** Members by namespace. */
-  readonly audience: Map<string, Set<Member>>
+  readonly fanout: RoomFanout<Member>
   size: number
   /** Members in the whole cluster as presence last told, 0 before. */
   clusterCount: number
@@ -50,7 +49,7 @@ interface Opening {
 
 export function createRooms(options: {
   readonly roomLog: RoomLog
-  readonly fanout: Fanout
+  readonly fanout: Fanout<Member>
   readonly facts: Facts
   readonly log: Log
   /** The last member left: nothing more will come from here. */
@@ -62,16 +61,16 @@ export function createRooms(options: {
   let memberCount = 0
 
   const open = async (id: RoomId): Promise<LocalRoom> => {
-    const audience = new Map<string, Set<Member>>()
+    const delivery = fanout.open()
     const feed = await RoomFeed.open(roomLog, id, {
-      onRun: (run: Run) => fanout.deliver(audience, run),
+      onRun: (run: Run) => delivery.deliver(run),
       onRepair: (reason) => facts.feedRepaired(reason),
       onLost: () => {
         facts.entriesLost()
         log.warn({ room: id }, 'messages were gone from the log before they were delivered')
       },
     })
-    const room: LocalRoom = { id, feed, audience, size: 0, clusterCount: 0 }
+    const room: LocalRoom = { id, feed, fanout: delivery, size: 0, clusterCount: 0 }
     rooms.set(id, room)
     return room
   }
@@ -87,7 +86,9 @@ export function createRooms(options: {
     const opening = openings.get(id)
     if (opening === undefined || --opening.holders > 0) return
     openings.delete(id)
-    rooms.get(id)?.feed.close()
+    const room = rooms.get(id)
+    room?.feed.close()
+    room?.fanout.close()
     rooms.delete(id)
     onClosed(id)
   }
@@ -126,9 +127,7 @@ export function createRooms(options: {
       let isAdmitted = false
       const admit = (member: Member): void => {
         isAdmitted = true
-        const namespace = member.socket.nsp.name
-        const set = room.audience.get(namespace) ?? new Set()
-        room.audience.set(namespace, set.add(member))
+        room.fanout.admit(member)
         room.size++
         memberCount++
       }
@@ -140,10 +139,8 @@ export function createRooms(options: {
     },
 
     leave(member) {
-      const { room, socket } = member
-      const set = room.audience.get(socket.nsp.name)
-      if (set === undefined || !set.delete(member)) return
-      if (set.size === 0) room.audience.delete(socket.nsp.name)
+      const { room } = member
+      room.fanout.remove(member)
       room.size--
       memberCount--
       release(room.id)
@@ -158,7 +155,7 @@ export function createRooms(options: {
         const room = rooms.get(id)
         if (room === undefined || room.clusterCount === online) continue
         room.clusterCount = online
-        fanout.tell(room.audience, countMessage(id, online))
+        room.fanout.tell(countMessage(id, online))
       }
     },
 
@@ -167,7 +164,10 @@ export function createRooms(options: {
 
     close() {
       clearInterval(compare)
-      for (const { feed } of rooms.values()) feed.close()
+      for (const { feed, fanout: delivery } of rooms.values()) {
+        feed.close()
+        delivery.close()
+      }
     },
   }
 }

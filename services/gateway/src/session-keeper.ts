@@ -10,10 +10,8 @@ export function keepSessions({ config, rooms, roomLog, log }: Context): { close(
     if (isSaving) return
     isSaving = true
     try {
-      for (const { audience } of rooms.all()) {
-        for (const members of audience.values()) {
-          await roomLog.sessions.save([...members].map(({ session }) => session))
-        }
+      for (const { fanout } of rooms.all()) {
+        await roomLog.sessions.save([...fanout.receivers()].map(({ session }) => session))
       }
     } catch (error) {
       // The next save comes well before the records end.

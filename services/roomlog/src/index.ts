@@ -1,11 +1,7 @@
 export * from './continuity.ts'
 export { createMemoryLog } from './memory.ts'
-export {
-  connectPatientRedis,
-  connectRedis,
-  parseRedisUrl,
-  type RedisClient,
-} from './redis/connect.ts'
+export { connectRedis, parseRedisUrl, type RedisClient } from './redis/connect.ts'
+export { connectPatientRedis } from './redis/patient.ts'
 export type { RedisLogEvent } from './redis/availability.ts'
 export * from './page-view.ts'
 export { logOutages } from './redis/outages.ts'

@@ -1,6 +1,7 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
 import { pidOf } from '../engine.ts'
+import { NEW_RECEIVER } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
 import type { Context } from './context.ts'
@@ -88,7 +89,7 @@ export function admitMember(
   admit: (member: Member) => void,
 ): void {
   const { name, since, generation } = session
-  const member: Member = { socket, room, name, since, session }
+  const member: Member = { socket, room, name, since, session, ...NEW_RECEIVER }
   sessionOf(socket).member = member
   socket.data.username = name
   // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.

@@ -1,12 +1,11 @@
 import type { RoomId } from '@roomcast/protocol'
 import type { SessionRecord } from '@roomcast/roomlog'
 import type { Bucket } from '../token-bucket.ts'
+import type { Receiver } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
-import type { ChatSocket } from '../sockets.ts'
 
 /** A socket that joined a room. */
-export interface Member {
-  readonly socket: ChatSocket
+export interface Member extends Receiver {
   readonly room: LocalRoom
   readonly name: string
   /** When it joined, in milliseconds since 1970. */

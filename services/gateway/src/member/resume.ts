@@ -1,7 +1,6 @@
-import { formatOffset } from '@roomcast/protocol'
 import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
-import { sharePacket, writePacket } from '../engine.ts'
-import { packetPrefix } from '../fanout.ts'
+import { sharePackets, writePacket } from '../engine.ts'
+import { messageBody, packetPrefix } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
@@ -76,10 +75,11 @@ async function replay(
     // What is beyond the feed's cursor will be delivered by it.
     const due = page.entries.filter(({ seq }) => seq <= cursor.seq)
     for (const { epoch, entries } of runsOf(page.head, due)) {
-      for (const { seq, payload } of entries) {
-        const offset = formatOffset({ epoch, seq })
-        writePacket(socket, sharePacket(`${prefix}["message",${payload},"${offset}"]`))
-      }
+      const packets = sharePackets(
+        prefix,
+        entries.map(({ seq, payload }) => messageBody(payload, { epoch, seq })),
+      )
+      for (let i = 0; i < packets.count; i++) writePacket(socket, packets.at(i))
     }
     facts.replayed(due.length)
     after = due.at(-1)?.seq ?? after

@@ -84,15 +84,12 @@ export function connectRedis(url: string, name: string): RedisClient {
   return connect(url, name, { isPatient: false })
 }
 
-/** Connects for a library that expects its commands to wait for the connection, and its subscriptions to be made again for it. */
-export function connectPatientRedis(url: string, name: string): RedisClient {
-  const client = connect(url, name, { isPatient: true })
-  // Outages are reported by those whose work stops; without a listener an error would end the process.
-  client.on('error', () => undefined)
-  return client
-}
-
-function connect(url: string, name: string, { isPatient }: { isPatient: boolean }): RedisClient {
+/** With `isPatient`, commands wait for the connection instead of failing at once, and ioredis makes subscriptions again. */
+export function connect(
+  url: string,
+  name: string,
+  { isPatient }: { readonly isPatient: boolean },
+): RedisClient {
   const target = parseRedisUrl(url)
   const retryStrategy = (attempt: number): number =>
     Math.min(RECONNECT_MAX_MS, 25 * 2 ** Math.min(attempt, 10))
