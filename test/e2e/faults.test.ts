@@ -26,7 +26,7 @@ afterEach(async () => {
   await release?.uninstall()
   release = undefined
   // Pods on their way out would be taken for those of the next release, which has the same name.
-  const selector = 'app.kubernetes.io/part-of=roomcast'
+  const selector = 'app.kubernetes.io/part-of=roomcast,app.kubernetes.io/component!=test'
   await until(
     'the end of all pods',
     async () => (await namespace.list('pods', selector)).length === 0,
