@@ -5,7 +5,7 @@ import { until } from '../../support/processes.ts'
 /** How long all of them may take to connect, in milliseconds. */
 const CONNECT_MS = 60_000
 
-/** Stock clients on websockets that do nothing but stay connected, and come back when they are not. */
+/** Stock clients that do nothing but stay connected, and come back when they are not. */
 export interface IdleClients extends Disposable {
   /** How many are connected now. */
   connected(): number
@@ -15,7 +15,7 @@ export interface IdleClients extends Disposable {
   keep(count: number): void
 }
 
-/** Resolves when all of them are connected, in rooms of ten. */
+/** Resolves when all of them are connected, on websockets unless the options say otherwise, in rooms of ten. */
 export async function connectIdle(
   url: string,
   count: number,
