@@ -3,7 +3,7 @@ import type { RedisClient } from '@roomcast/roomlog'
 import type { Namespace } from 'socket.io'
 import { Adapter, type BroadcastOptions, type Session } from 'socket.io-adapter'
 import type { Recovery } from './recovery.ts'
-import { localPacket } from './engine.ts'
+import { localPacket } from './engine/packets.ts'
 
 /** Two connections for cluster operations between gateways. */
 export interface ClusterConnections {

@@ -8,7 +8,8 @@ import {
   ROOMS_PER_CONNECTION_MAX,
   type Refusal,
 } from '@roomcast/protocol'
-import { namespacesOf, wasClosedByClient } from './engine.ts'
+import { namespacesOf, wasClosedByClient } from './engine/connection.ts'
+import { releaseHandshake } from './engine/slim.ts'
 import type { CloseReason } from './facts.ts'
 import type { Context } from './member/context.ts'
 import { history } from './member/history.ts'
@@ -108,6 +109,7 @@ export function serveChat(io: ChatServer, context: Context, recovery: Recovery):
     socket.on('history', onHistory)
     socket.on('say', onSay)
     socket.on('disconnect', onDisconnect)
+    releaseHandshake(socket)
     const restored = takeRestored(socket)
     if (restored !== undefined) resume(context, socket, restored)
   }

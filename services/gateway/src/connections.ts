@@ -1,7 +1,8 @@
 import type { TransportName } from '@roomcast/protocol'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import { closeReasonOf } from './chat.ts'
-import { terminateConnection } from './engine.ts'
+import { terminateConnection } from './engine/connection.ts'
+import { releaseTransport } from './engine/slim.ts'
 import type { CloseReason, Facts } from './facts.ts'
 
 /** How long a connection that was asked to close may take, in milliseconds: a polling client may have no request open to be told by. */
@@ -45,6 +46,7 @@ export function countConnections(
       byTransport[transport]--
       transport = nameOf(connection)
       byTransport[transport]++
+      releaseTransport(connection)
       onChange()
     })
     connection.once('close', (reason: string) => {

@@ -1,15 +1,8 @@
 import { formatOffset, type Message, type Position, type RoomId } from '@roomcast/protocol'
 import type { Run } from '@roomcast/roomlog'
-import {
-  laneOf,
-  sharePackets,
-  terminate,
-  unsentBytes,
-  writeBytes,
-  writePacket,
-  type Lane,
-  type SharedPackets,
-} from './engine.ts'
+import { terminate, unsentBytes } from './engine/connection.ts'
+import { laneOf, writeBytes, type Lane } from './engine/lanes.ts'
+import { sharePackets, writePacket, type SharedPackets } from './engine/packets.ts'
 import type { Facts } from './facts.ts'
 import { restAfter, type Pacing } from './pacing.ts'
 import type { ChatSocket } from './sockets.ts'

@@ -1,6 +1,6 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
-import { pidOf } from '../engine.ts'
+import { pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'

@@ -1,5 +1,5 @@
 import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
-import { sharePackets, writePacket } from '../engine.ts'
+import { sharePackets, writePacket } from '../engine/packets.ts'
 import { messageBody, packetPrefix } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
 import type { LocalRoom } from '../rooms.ts'

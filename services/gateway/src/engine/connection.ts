@@ -1,0 +1,58 @@
+import type { ChatSocket } from '../sockets.ts'
+import { engineOf, type Engine } from './internals.ts'
+
+/** How many namespaces the connection of a socket has joined, this one included. */
+export function namespacesOf(socket: ChatSocket): number {
+  const { client } = socket as unknown as {
+    readonly client: { readonly sockets: { readonly size: number } }
+  }
+  // A socket is among them only once it is connected.
+  return client.sockets.size + 1
+}
+
+/** The open connection of an Engine.IO session. */
+export function engineConnection(
+  engine: object,
+  sid: unknown,
+): { close(discard: boolean): void } | undefined {
+  const { clients } = engine as {
+    readonly clients: Readonly<Record<string, { close(discard: boolean): void }>>
+  }
+  return typeof sid === 'string' && Object.hasOwn(clients, sid) ? clients[sid] : undefined
+}
+
+/** The private session id of a socket, which its client alone is told. */
+export function pidOf(socket: ChatSocket): string {
+  return (socket as unknown as { readonly pid: string }).pid
+}
+
+/** Packets that wait in Engine.IO's buffer before their exact size is worth adding up. */
+const FEW_PACKETS = 64
+
+/** Bytes that were written and are not sent: in the websocket's buffer, and in Engine.IO's when that holds more than a few packets. */
+export function unsentBytes(socket: ChatSocket): number {
+  const { transport, writeBuffer } = engineOf(socket)
+  let bytes = transport.socket?.bufferedAmount ?? 0
+  if (writeBuffer.length > FEW_PACKETS)
+    for (const { data } of writeBuffer) bytes += data?.length ?? 0
+  return bytes
+}
+
+/** Ends a connection at once and frees what it had buffered; a polite close would hold that until the other side answers. */
+export function terminate(socket: ChatSocket): void {
+  terminateConnection(socket.conn)
+}
+
+/** The same for a connection, which may carry several sockets. */
+export function terminateConnection(connection: { close(discard: boolean): void }): void {
+  ;(connection as unknown as Engine).transport.socket?.terminate()
+  connection.close(true)
+}
+
+/** Codes with which a websocket is closed by a client that means it: normal closure, and a page that goes away. */
+const MEANT_CLOSE_CODES: readonly (number | undefined)[] = [1000, 1001]
+
+/** Whether a websocket was closed by its client on purpose (RFC 6455, section 7.4.1), as opposed to broken. */
+export function wasClosedByClient(socket: ChatSocket): boolean {
+  return MEANT_CLOSE_CODES.includes(engineOf(socket).transport.socket?._closeCode)
+}
