@@ -187,6 +187,18 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
       apiKeys: { values: [KEY] },
     },
   ],
+  [
+    'networkPolicy.enabled would keep KEDA from what presence counts: set networkPolicy.apiClients to let it in.',
+    { networkPolicy: { enabled: true }, autoscaling: { type: 'keda' } },
+  ],
+  [
+    'networkPolicy.enabled would keep the ingress controller from what ingress.api.enabled makes public: set networkPolicy.apiClients to let it in.',
+    {
+      networkPolicy: { enabled: true },
+      ingress: { ...chat, api: { enabled: true } },
+      apiKeys: { values: [KEY] },
+    },
+  ],
 ]
 
 describe.each(await findHelms())('$name', (helm) => {

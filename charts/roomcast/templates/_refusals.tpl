@@ -10,6 +10,7 @@
 {{- include "roomcast.refuseAutoscaling" . -}}
 {{- if .Values.ingress.enabled }}{{ include "roomcast.refuseIngress" . }}{{ end -}}
 {{- include "roomcast.refuseApis" . -}}
+{{- include "roomcast.refusePolicy" . -}}
 {{- end -}}
 
 {{- define "roomcast.refuseSecrets" -}}
@@ -132,6 +133,17 @@
 {{- end -}}
 {{- if .presence.enabled -}}
 {{- if or (not .presence.host) (has .presence.host (list .host .api.host)) }}{{ fail "The paths of presence and of the others are alike: set ingress.presence.host to a host of its own." }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomcast.refusePolicy" -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled (not .apiClients) -}}
+{{- if eq $.Values.autoscaling.type "keda" }}{{ fail "networkPolicy.enabled would keep KEDA from what presence counts: set networkPolicy.apiClients to let it in." }}{{ end -}}
+{{- range list "api" "presence" -}}
+{{- if (index $.Values.ingress .).enabled }}{{ fail (printf "networkPolicy.enabled would keep the ingress controller from what ingress.%s.enabled makes public: set networkPolicy.apiClients to let it in." .) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
