@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import type { z } from 'zod'
+import type { GatewaysView } from '@roomcast/protocol'
+import { getJson } from '../support/deployment.ts'
 import { startProcess, until } from '../support/processes.ts'
 import { entranceOf, type Entrance } from './support/entrance.ts'
 import { connectIdle } from './support/idle.ts'
@@ -23,6 +26,8 @@ const GATEWAYS_MIN = 2
 const CONNECTIONS = 350
 const GATEWAYS_FOR_THEM = 4
 const CONNECTIONS_LEFT = 60
+/** Connections that come by long polling and upgrade, so that they have the cookie. */
+const PINNED = 120
 /** How long an autoscaler may take to follow, in milliseconds: it looks every 15 s, and pods have to start or to drain. */
 const FOLLOW_MS = 150_000
 /** How long presence may take to write what a pod's deletion costs, in milliseconds: it looks every 10 s. */
@@ -96,6 +101,42 @@ it('scaling down takes the gateways without connections, and nobody moves', asyn
   )
   expect(left?.metadata.name).toBe(name)
   expect([clients.connected(), clients.moves()]).toEqual([CONNECTIONS_LEFT, 0])
+})
+
+it('with rebalancing, new gateways get connections of the old one, although a cookie leads them back', async () => {
+  const rebalanced = (replicas: number): Values =>
+    over(fixed(replicas), {
+      presence: { rebalance: { enabled: true, batchPercent: 25, intervalSeconds: 5 } },
+    })
+  await release.upgrade(rebalanced(1))
+  await release.settles('gateway', 1)
+  await release.settles('presence', 2)
+  await using presence = await namespace.forward(`service/${release.named('presence')}`, 8_090)
+  using clients = await connectIdle(entrance.url, PINNED, {
+    ...entrance.options,
+    transports: ['polling', 'websocket'],
+  })
+  await release.upgrade(rebalanced(3))
+  const [spread, ms] = await timed(() =>
+    until(
+      'an even spread',
+      async () => {
+        const { gateways } = await getJson<z.infer<typeof GatewaysView>>(
+          `${presence.url}/v1/gateways`,
+        )
+        const spread = gateways.map(({ connections: by }) => by.polling + by.websocket)
+        // Presence leaves a gateway alone that is within 20 connections of the mean.
+        const isEven = spread.length === 3 && Math.max(...spread) <= PINNED / 3 + 20
+        return isEven && clients.connected() === PINNED && spread
+      },
+      FOLLOW_MS,
+    ),
+  )
+  report(
+    'rebalance',
+    `1 to 3 gateways with ${PINNED} connections: ${spread.join(', ')} after ${seconds(ms)}, ${clients.moves()} moves`,
+  )
+  expect(Math.min(...spread)).toBeGreaterThan(0)
 })
 
 it('an autoscaler is handed the number of gateways as it is', async () => {
