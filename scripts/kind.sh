@@ -29,8 +29,7 @@ up() {
   kind load docker-image --name $cluster "$repository:$tag"
   helm upgrade --install chat charts/roomcast --kube-context $context --wait --timeout 5m \
     --set image.repository=$repository --set image.tag="$tag" \
-    --set gateway.service.type=NodePort --set gateway.service.nodePort=30080 \
-    --set gateway.service.sessionAffinity=ClientIP "$@"
+    --set gateway.service.type=NodePort --set gateway.service.nodePort=30080 "$@"
   helm test chat --kube-context $context
   echo 'Open http://localhost:8080'
 }

@@ -1,51 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from '@jest/globals'
 import { parseAllDocuments, stringify } from 'yaml'
+import { CASES, CONTROLLERS, everything, ingress } from './controllers.ts'
 import { at, find, findHelms, kinds, type Helm, type Resource, type Values } from './helm.ts'
 
 /** UPDATE_GOLDEN=1 writes the golden files anew: look at what changed before you commit them. */
 const isUpdate = process.env['UPDATE_GOLDEN'] === '1'
 const GOLDEN = new URL('golden/', import.meta.url)
-
-/** What each controller needs to be told besides its name. */
-const CONTROLLERS: Readonly<Record<string, Values>> = {
-  traefik: {},
-  nginx: {},
-  'ingress-nginx': {},
-  haproxy: {},
-  haproxytech: {},
-  contour: {},
-  alb: {},
-  gce: {},
-  'envoy-gateway': { gatewayApi: { parentRefs: [{ name: 'public', namespace: 'gateways' }] } },
-  istio: { istio: { gateways: ['istio-system/ingressgateway'] } },
-  'gateway-api': {
-    gatewayApi: { parentRefs: [{ name: 'public' }], sessionPersistence: 'v1.6' },
-  },
-  none: {},
-}
-const NAMES = Object.keys(CONTROLLERS)
-const BY_GATEWAY = ['envoy-gateway', 'istio', 'gateway-api']
-
-const ingress = (controller: string, more: Values = {}): Values => ({
-  ingress: {
-    enabled: true,
-    controller,
-    host: 'chat.example.org',
-    ...CONTROLLERS[controller],
-    ...more,
-  },
-})
-
-/** With every option that all controllers share: TLS where it is ours, both APIs. */
-const everything = (controller: string): Values => ({
-  apiKeys: { existingSecret: 'keys' },
-  ...ingress(controller, {
-    api: { enabled: true },
-    presence: { enabled: true, host: 'presence.example.org' },
-    ...(BY_GATEWAY.includes(controller) ? {} : { tls: { enabled: true, secretName: 'chat-tls' } }),
-  }),
-})
 
 /** What a controller reads: everything that is not a workload, and the public Services. */
 function routing(resources: readonly Resource[]): Resource[] {
@@ -63,12 +24,6 @@ function withoutLabels(resource: Resource): Resource {
   return { ...resource, metadata: { name, ...(annotations === undefined ? {} : { annotations }) } }
 }
 
-const CASES: readonly (readonly [string, (controller: string) => Values])[] = [
-  ['', (controller) => ingress(controller)],
-  ['-no-affinity', (controller) => ingress(controller, { affinity: { enabled: false } })],
-  ['-everything', everything],
-]
-
 async function golden(name: string, resources: readonly Resource[]): Promise<Resource[]> {
   const file = new URL(`${name}.yaml`, GOLDEN)
   if (isUpdate) {
@@ -84,7 +39,7 @@ const routed = async (helm: Helm, values: Values): Promise<Resource[]> =>
   routing(await helm.render(values))
 
 describe.each(await findHelms())('with $name', (helm) => {
-  describe.each(NAMES)('controller %s', (controller) => {
+  describe.each(CONTROLLERS)('controller %s', (controller) => {
     it.each(CASES)('says what golden/%s has', async (suffix, values) => {
       const resources = await routed(helm, values(controller))
       expect(resources).toEqual(await golden(controller + suffix, resources))
@@ -131,7 +86,7 @@ describe.each(await findHelms())('with $name', (helm) => {
   })
 
   it('says nothing to any controller while ingress is off', async () => {
-    for (const controller of NAMES) {
+    for (const controller of CONTROLLERS) {
       const { ingress: settings } = ingress(controller) as { ingress: Values }
       const resources = routing(await helm.render({ ingress: { ...settings, enabled: false } }))
       expect(kinds(resources)).toEqual([

@@ -12,6 +12,7 @@ describe.each(await findHelms())('with $name, an installation without any values
       'Deployment chat-roomcast-broker',
       'Deployment chat-roomcast-gateway',
       'Deployment chat-roomcast-presence',
+      'Lease chat-roomcast-presence',
       'Pod chat-roomcast-test',
       'PodDisruptionBudget chat-roomcast-broker',
       'PodDisruptionBudget chat-roomcast-gateway',
@@ -22,8 +23,10 @@ describe.each(await findHelms())('with $name, an installation without any values
       'Secret chat-roomcast-valkey',
       'Service chat-roomcast-broker',
       'Service chat-roomcast-broker-headless',
+      'Service chat-roomcast-broker-health',
       'Service chat-roomcast-gateway',
       'Service chat-roomcast-gateway-headless',
+      'Service chat-roomcast-gateway-health',
       'Service chat-roomcast-presence',
       'Service chat-roomcast-presence-headless',
       'Service chat-roomcast-valkey',
@@ -87,7 +90,13 @@ describe.each(await findHelms())('with $name, an installation without any values
       expect(at(account, 'automountServiceAccountToken')).toBe(false)
     }
     expect(at(find(resources, 'Role', 'presence'), 'rules')).toEqual([
-      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch'] },
+      {
+        apiGroups: ['coordination.k8s.io'],
+        resources: ['leases'],
+        resourceNames: ['chat-roomcast-presence'],
+        verbs: ['get', 'update'],
+      },
     ])
   })
 
@@ -126,7 +135,11 @@ describe.each(await findHelms())('with $name, an installation without any values
   })
 
   it('sets variables that the services know', async () => {
-    const resources = await helm.render({ apiKeys: { generate: true } })
+    const resources = await helm.render({
+      apiKeys: { generate: true },
+      autoscaling: { type: 'connections' },
+      presence: { rebalance: { enabled: true } },
+    })
     for (const component of COMPONENTS) {
       const unknown = [...envOf(resources, component).keys()].filter(
         (name) => !Object.hasOwn(settings[component], name) && name !== 'REDIS_PASSWORD',

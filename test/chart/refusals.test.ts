@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { findHelms, type Values } from './helm.ts'
 
 const KEY = '0123456789abcdef'
+const PEM = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n'
 const chat = { enabled: true, host: 'chat.example.org' }
 
 /** Values that no schema takes, and what the refusal names. */
@@ -19,6 +20,9 @@ const TYPOS: readonly (readonly [string, Values])[] = [
   ['type', { autoscaling: { type: 'hpa' } }],
   ['slackSeconds', { broker: { drain: { slackSeconds: 1 } } }],
   ['spreadSeconds', { broker: { drain: { spreadSeconds: 1 } } }],
+  ['caBundle', { autoscaling: { connections: { caBundle: 'MA==' } } }],
+  ['batchPercent', { presence: { rebalance: { batchPercent: 101 } } }],
+  ['podDeletionCost', { presence: { settings: { podDeletionCost: true } } }],
   ['digest', { image: { digest: 'latest' } }],
   ['labls', { metrics: { serviceMonitor: { labls: {} } } }],
   ['values', { apiKeys: { values: ['short'] } }],
@@ -78,6 +82,26 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
   [
     'autoscaling.type=cpu compares with what gateways request: set gateway.resources.requests.cpu.',
     { autoscaling: { type: 'cpu' }, gateway: { resources: { requests: { cpu: null } } } },
+  ],
+  [
+    'autoscaling.type=connections needs presence to use the Kubernetes API: set presence.kubernetes.enabled=true.',
+    { autoscaling: { type: 'connections' }, presence: { kubernetes: { enabled: false } } },
+  ],
+  [
+    'autoscaling.type=keda goes by what presence counts: set presence.replicas to 1 or more.',
+    { autoscaling: { type: 'keda' }, presence: { replicas: 0 } },
+  ],
+  [
+    'The API server has to know the certificate in autoscaling.connections.existingSecret: set autoscaling.connections.caBundle, or an annotation in autoscaling.connections.apiServiceAnnotations that puts its CA in.',
+    { autoscaling: { type: 'connections', connections: { existingSecret: 'mine' } } },
+  ],
+  [
+    'autoscaling.connections.caBundle is for a certificate of your own: set autoscaling.connections.existingSecret too, or leave it empty.',
+    { autoscaling: { type: 'connections', connections: { caBundle: PEM } } },
+  ],
+  [
+    'autoscaling.connections is set, but autoscaling.type is cpu: set autoscaling.type=connections, or leave autoscaling.connections alone.',
+    { autoscaling: { type: 'cpu', connections: { existingSecret: 'mine', caBundle: PEM } } },
   ],
   [
     'Browsers drop a cookie with SameSite=None that is not Secure: set ingress.affinity.secure=true.',
@@ -160,6 +184,18 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
     'The paths of presence and of the others are alike: set ingress.presence.host to a host of its own.',
     {
       ingress: { ...chat, presence: { enabled: true, host: 'chat.example.org' } },
+      apiKeys: { values: [KEY] },
+    },
+  ],
+  [
+    'networkPolicy.enabled would keep KEDA from what presence counts: set networkPolicy.apiClients to let it in.',
+    { networkPolicy: { enabled: true }, autoscaling: { type: 'keda' } },
+  ],
+  [
+    'networkPolicy.enabled would keep the ingress controller from what ingress.api.enabled makes public: set networkPolicy.apiClients to let it in.',
+    {
+      networkPolicy: { enabled: true },
+      ingress: { ...chat, api: { enabled: true } },
       apiKeys: { values: [KEY] },
     },
   ],

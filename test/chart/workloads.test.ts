@@ -131,7 +131,11 @@ describe.each(await findHelms())('with $name', (helm: Helm) => {
       )
     expect(await replicasOf('none')).toBe(3)
     expect(await replicasOf('cpu')).toBeUndefined()
+    expect(await replicasOf('connections')).toBeUndefined()
     expect(await replicasOf('keda')).toBeUndefined()
+    const left = await helm.render({ gateway: { replicas: null }, broker: { replicas: 0 } })
+    expect(at(find(left, 'Deployment', 'gateway'), 'spec')).not.toHaveProperty('replicas')
+    expect(at(find(left, 'Deployment', 'broker'), 'spec.replicas')).toBe(0)
   })
 
   it('gateways scale on CPU by a HorizontalPodAutoscaler: up at once, down slowly', async () => {

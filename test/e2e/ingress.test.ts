@@ -31,7 +31,7 @@ beforeAll(async () => {
   namespace = suite.use(await createNamespace())
   entrance = entranceOf(namespace)
   release = await install(namespace, over(SMALL, entrance.values))
-  await entrance.isOpen()
+  await entrance.isOpen(GATEWAYS)
 })
 afterAll(() => suite.disposeAsync())
 

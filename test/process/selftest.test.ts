@@ -65,6 +65,23 @@ describe('the self-test', () => {
     expect(withoutPresence.output()).not.toMatch(/^\s+at /m)
   })
 
+  it('says the likely cause where it may ask who is ready', async () => {
+    await using deployment = await startDeployment()
+    const nobody = `http://127.0.0.1:${await freePort()}`
+    const healthOf = (services: Deployment['gateways']): string =>
+      services.map(({ metricsUrl }) => metricsUrl).join()
+    await using test = selftest({
+      ...addressesOf(deployment),
+      BROKER_URL: nobody,
+      GATEWAY_HEALTH_URL: healthOf(deployment.gateways),
+      BROKER_HEALTH_URL: nobody,
+      PRESENCE_HEALTH_URL: healthOf(deployment.presences),
+    })
+    expect(await test.ended(LIMIT_MS)).toBe(1)
+    expect(test.output()).toMatch(/^failed: GET http:\S+ failed: .*ECONNREFUSED/m)
+    expect(test.output()).toContain('likely cause: 1 of 1 brokers do not run')
+  })
+
   it('names what it needs to be told', async () => {
     await using test = selftest({})
     expect(await test.ended()).toBe(1)

@@ -44,6 +44,46 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- printf "http://%s-%s-headless:%s" (include "roomcast.fullname" (index . 0)) (index . 1) (include "roomcast.port" (index . 1)) -}}
 {{- end -}}
 
+{{/* What presence does besides counting. */}}
+{{- define "roomcast.dutiesEnv" -}}
+{{- with .Values.presence.kubernetes }}
+{{- if .enabled }}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef: { fieldPath: metadata.namespace }
+- name: GATEWAY_SELECTOR
+  value: {{ include "roomcast.gatewaySelector" $ }}
+- name: LEASE_NAME
+  value: {{ include "roomcast.leaseName" $ }}
+- name: POD_DELETION_COST
+  value: {{ .podDeletionCost | quote }}
+{{- else }}
+- name: PRESENCE_PEERS
+  value: {{ include "roomcast.replicasUrl" (list $ "presence") }}
+{{- end }}
+{{- end }}
+{{- with .Values.presence.rebalance }}
+{{- if .enabled }}
+- name: REBALANCE
+  value: "true"
+- name: REBALANCE_TOLERANCE_PERCENT
+  value: {{ .tolerancePercent | int | quote }}
+- name: REBALANCE_BATCH_PERCENT
+  value: {{ .batchPercent | int | quote }}
+- name: REBALANCE_INTERVAL_MS
+  value: {{ mul 1000 .intervalSeconds | quote }}
+{{- end }}
+{{- end }}
+{{- if include "roomcast.hasMetricsApi" . }}
+- name: EXTERNAL_METRICS_PORT
+  value: {{ include "roomcast.metricsApiPort" . | quote }}
+- name: EXTERNAL_METRICS_CERT_FILE
+  value: {{ include "roomcast.metricsApiDirectory" . }}/tls.crt
+- name: EXTERNAL_METRICS_KEY_FILE
+  value: {{ include "roomcast.metricsApiDirectory" . }}/tls.key
+{{- end }}
+{{- end -}}
+
 {{/* The environment of a component. Argument: list $ component */}}
 {{- define "roomcast.env" -}}
 {{- $root := index . 0 -}}
@@ -83,6 +123,9 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- end }}
 {{- if ne $component "gateway" }}
 {{- include "roomcast.apiKeysEnv" $root }}
+{{- end }}
+{{- if eq $component "presence" }}
+{{- include "roomcast.dutiesEnv" $root }}
 {{- end }}
 {{- include "roomcast.settings" (mergeOverwrite (dict) $root.Values.settings $own.settings) }}
 {{- with concat $root.Values.extraEnv $own.extraEnv }}

@@ -55,14 +55,30 @@ startupProbe:
   failureThreshold: 60
 readinessProbe:
   httpGet: { path: /readyz, port: metrics }
-  periodSeconds: 2
+  periodSeconds: 1
   timeoutSeconds: 2
-  failureThreshold: 2
+  failureThreshold: 3
 livenessProbe:
   httpGet: { path: /livez, port: metrics }
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
+{{- end -}}
+
+{{/*
+The number that a Deployment has, as long as it is still this release's: a field that its owner by server-side apply leaves out
+falls back to Kubernetes' default of one pod. As soon as an autoscaler or `kubectl scale` sets another number, that owns it, and
+here is nothing. Nothing also without server-side apply (Helm 3), which would take the field back later. Argument: list $ component
+*/}}
+{{- define "roomcast.handedOverReplicas" -}}
+{{- $root := index . 0 -}}
+{{- $name := printf "%s-%s" (include "roomcast.fullname" $root) (index . 1) -}}
+{{- with lookup "apps/v1" "Deployment" $root.Release.Namespace $name -}}
+{{- $replicas := .spec.replicas -}}
+{{- range .metadata.managedFields -}}
+{{- if and (eq .manager "helm") (eq .operation "Apply") (hasKey (dig "f:spec" dict .fieldsV1) "f:replicas") }}{{ $replicas }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The Deployment of a component. Argument: list $ component */}}
@@ -71,6 +87,13 @@ livenessProbe:
 {{- $component := index . 1 -}}
 {{- $own := index $root.Values $component -}}
 {{- $isScaled := and (eq $component "gateway") (ne $root.Values.autoscaling.type "none") -}}
+{{- $hasMetricsApi := and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) -}}
+{{- $volumes := list -}}
+{{- $mounts := list -}}
+{{- if $hasMetricsApi -}}
+{{- $volumes = list (dict "name" "metrics-api" "secret" (dict "secretName" (include "roomcast.metricsApiSecret" $root))) -}}
+{{- $mounts = list (dict "name" "metrics-api" "mountPath" (include "roomcast.metricsApiDirectory" $root) "readOnly" true) -}}
+{{- end -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -78,8 +101,12 @@ metadata:
   labels:
     {{- include "roomcast.labels" . | nindent 4 }}
 spec:
-  {{- if not $isScaled }}
+  {{- if not (or $isScaled (kindIs "invalid" $own.replicas)) }}
   replicas: {{ $own.replicas }}
+  {{- else }}
+  {{- with include "roomcast.handedOverReplicas" . }}
+  replicas: {{ . }}
+  {{- end }}
   {{- end }}
   revisionHistoryLimit: 3
   strategy:
@@ -104,7 +131,7 @@ spec:
         {{- mergeOverwrite (dict "app.kubernetes.io/part-of" "roomcast") $root.Values.podLabels $own.podLabels (include "roomcast.selectorLabels" . | fromYaml) | toYaml | nindent 8 }}
     spec:
       serviceAccountName: {{ include "roomcast.serviceAccountName" . }}
-      automountServiceAccountToken: {{ eq $component "presence" }}
+      automountServiceAccountToken: {{ and (eq $component "presence") $own.kubernetes.enabled }}
       enableServiceLinks: false
       {{- with include "roomcast.imagePullSecrets" $root }}
       {{- . | nindent 6 }}
@@ -122,6 +149,9 @@ spec:
           ports:
             - { name: http, containerPort: {{ include "roomcast.port" $component }} }
             - { name: metrics, containerPort: 9464 }
+            {{- if $hasMetricsApi }}
+            - { name: metrics-api, containerPort: {{ include "roomcast.metricsApiPort" $root }} }
+            {{- end }}
           env:
             {{- include "roomcast.env" . | nindent 12 }}
           {{- with concat $root.Values.extraEnvFrom $own.extraEnvFrom }}
@@ -142,11 +172,11 @@ spec:
           securityContext:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- with concat $root.Values.extraVolumeMounts $own.extraVolumeMounts }}
+          {{- with concat $mounts $root.Values.extraVolumeMounts $own.extraVolumeMounts }}
           volumeMounts:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-      {{- with concat $root.Values.extraVolumes $own.extraVolumes }}
+      {{- with concat $volumes $root.Values.extraVolumes $own.extraVolumes }}
       volumes:
         {{- toYaml . | nindent 8 }}
       {{- end }}
@@ -226,7 +256,6 @@ spec:
     - { name: metrics, port: 9464, targetPort: metrics, appProtocol: http }
 {{- end -}}
 
-
 {{/* The Service of an HTTP API, for backends: ready replicas alone. Argument: list $ component */}}
 {{- define "roomcast.apiService" -}}
 {{- $root := index . 0 -}}
@@ -247,4 +276,7 @@ spec:
     {{- include "roomcast.selectorLabels" . | nindent 4 }}
   ports:
     - { name: http, port: {{ include "roomcast.port" $component }}, targetPort: http, appProtocol: http }
+    {{- if and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) }}
+    - { name: metrics-api, port: 443, targetPort: metrics-api, appProtocol: https }
+    {{- end }}
 {{- end -}}

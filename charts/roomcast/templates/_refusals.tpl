@@ -10,6 +10,7 @@
 {{- include "roomcast.refuseAutoscaling" . -}}
 {{- if .Values.ingress.enabled }}{{ include "roomcast.refuseIngress" . }}{{ end -}}
 {{- include "roomcast.refuseApis" . -}}
+{{- include "roomcast.refusePolicy" . -}}
 {{- end -}}
 
 {{- define "roomcast.refuseSecrets" -}}
@@ -66,7 +67,36 @@
 {{- if ne .type "none" -}}
 {{- if gt (int .minReplicas) (int .maxReplicas) }}{{ fail "autoscaling.minReplicas is above autoscaling.maxReplicas: set it to that or less." }}{{ end -}}
 {{- end -}}
+{{- if eq .type "connections" -}}
+{{- include "roomcast.refuseMetricsApi" $ -}}
+{{- else if or .connections.existingSecret .connections.caBundle .connections.apiServiceAnnotations -}}
+{{- fail (printf "autoscaling.connections is set, but autoscaling.type is %s: set autoscaling.type=connections, or leave autoscaling.connections alone." .type) -}}
+{{- end -}}
+{{- if has .type (list "connections" "keda") -}}
+{{- if eq (toString $.Values.presence.replicas) "0" }}{{ fail (printf "autoscaling.type=%s goes by what presence counts: set presence.replicas to 1 or more." .type) }}{{ end -}}
+{{- end -}}
 {{- if and (eq .type "cpu") (not (get $requests "cpu")) }}{{ fail "autoscaling.type=cpu compares with what gateways request: set gateway.resources.requests.cpu." }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomcast.refuseMetricsApi" -}}
+{{- if not .Values.presence.kubernetes.enabled }}{{ fail "autoscaling.type=connections needs presence to use the Kubernetes API: set presence.kubernetes.enabled=true." }}{{ end -}}
+{{- with .Values.autoscaling.connections -}}
+{{- $isNamed := or .caBundle .apiServiceAnnotations -}}
+{{- if and .existingSecret (not $isNamed) }}{{ fail "The API server has to know the certificate in autoscaling.connections.existingSecret: set autoscaling.connections.caBundle, or an annotation in autoscaling.connections.apiServiceAnnotations that puts its CA in." }}{{ end -}}
+{{- if and .caBundle (not .existingSecret) }}{{ fail "autoscaling.connections.caBundle is for a certificate of your own: set autoscaling.connections.existingSecret too, or leave it empty." }}{{ end -}}
+{{- end -}}
+{{- $name := include "roomcast.apiServiceName" . -}}
+{{- $found := lookup "apiregistration.k8s.io/v1" "APIService" "" $name -}}
+{{- if $found -}}
+{{- $owner := default (dict) $found.metadata.annotations -}}
+{{- $release := get $owner "meta.helm.sh/release-name" -}}
+{{- $namespace := get $owner "meta.helm.sh/release-namespace" -}}
+{{- if not (and (eq $release .Release.Name) (eq $namespace .Release.Namespace)) -}}
+{{- $whose := printf "is served by %s" (dig "spec" "service" "name" "something else" $found) -}}
+{{- if $release }}{{ $whose = printf "belongs to the release %s in the namespace %s" $release $namespace }}{{ end -}}
+{{- fail (printf "The APIService %s, of which a cluster has one, %s: set autoscaling.type=keda or cpu here." $name $whose) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -103,6 +133,17 @@
 {{- end -}}
 {{- if .presence.enabled -}}
 {{- if or (not .presence.host) (has .presence.host (list .host .api.host)) }}{{ fail "The paths of presence and of the others are alike: set ingress.presence.host to a host of its own." }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomcast.refusePolicy" -}}
+{{- with .Values.networkPolicy -}}
+{{- if and .enabled (not .apiClients) -}}
+{{- if eq $.Values.autoscaling.type "keda" }}{{ fail "networkPolicy.enabled would keep KEDA from what presence counts: set networkPolicy.apiClients to let it in." }}{{ end -}}
+{{- range list "api" "presence" -}}
+{{- if (index $.Values.ingress .).enabled }}{{ fail (printf "networkPolicy.enabled would keep the ingress controller from what ingress.%s.enabled makes public: set networkPolicy.apiClients to let it in." .) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

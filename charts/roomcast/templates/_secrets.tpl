@@ -76,6 +76,9 @@ Secrets are their owner's: a change of theirs needs `kubectl rollout restart`. A
 {{- if and (has $component (list "broker" "presence")) (include "roomcast.hasApiKeys" $root) (not .apiKeys.existingSecret) -}}
 {{- $_ := set $all "apiKeys" (include "roomcast.apiKeys" $root) -}}
 {{- end -}}
+{{- if and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) (not .autoscaling.connections.existingSecret) -}}
+{{- $_ := set $all "metricsApi" (include "roomcast.metricsApiCertificate" $root | fromYaml).cert -}}
+{{- end -}}
 {{- if ne $component "presence" -}}
 {{- if eq .redis.mode "external" -}}
 {{- $_ := set $all "redisUrl" .redis.external.url -}}

@@ -3,7 +3,8 @@
  *
  * Two stock clients, one over long polling and one over websocket, on two gateways where there are two, exchange messages;
  * presence counts them; the broker's API has the history. Then the same through each public address. Every step says in words
- * what holds or what does not; the status is 0 when all of it holds. The room it uses is its own, and is deleted.
+ * what holds or what does not; the status is 0 when all of it holds. When something does not, every replica is asked whether it is ready, for
+ * the likely cause. The room it uses is its own, and is deleted.
  */
 import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
@@ -12,11 +13,14 @@ import { io, type Socket } from 'socket.io-client'
 import type { MessagesView, RoomView, Message } from '@roomcast/protocol'
 import { list, parseSettings, SettingsError, urls, watchReplicas } from '@roomcast/runtime'
 import type { z } from 'zod'
+import { likelyCause, type Health, type ServiceName } from './diagnosis.ts'
 
 /** How long one step may take, in milliseconds. */
 const STEP_LIMIT_MS = 15_000
 /** How long one HTTP request may take, in milliseconds. */
 const REQUEST_LIMIT_MS = 5_000
+/** How long a replica may take to say whether it is ready, in milliseconds. */
+const HEALTH_LIMIT_MS = 2_000
 /** How often something that has to become true is looked at, in milliseconds. */
 const POLL_MS = 100
 
@@ -32,6 +36,13 @@ const settings = {
     .describe('Those that keep a client at its gateway: tried over long polling as well.'),
   BROKER_URL: urls(['http', 'https']),
   PRESENCE_URL: urls(['http', 'https']),
+  GATEWAY_HEALTH_URL: urls(['http'])
+    .optional()
+    .describe(
+      'Metrics ports of all gateways, ready or not, as `GATEWAYS_URL`. Asked for the cause of a failure.',
+    ),
+  BROKER_HEALTH_URL: urls(['http']).optional(),
+  PRESENCE_HEALTH_URL: urls(['http']).optional(),
   API_KEYS: list('key', /^\S+$/, 'must be keys').optional(),
 }
 
@@ -56,8 +67,7 @@ type Transport = (typeof TRANSPORTS)[number]
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-async function run(): Promise<void> {
-  const env = parseSettings(settings, process.env)
+async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
   const [broker = ''] = env.BROKER_URL
   const [presence = ''] = env.PRESENCE_URL
   const room = `selftest-${randomBytes(6).toString('hex')}`
@@ -81,7 +91,7 @@ async function run(): Promise<void> {
     const gateways = await replicasOf(env.GATEWAYS_URL)
     const [first, second = first] = gateways
     if (first === undefined || second === undefined) {
-      throw new Failure(`no gateway is behind ${env.GATEWAYS_URL.join()}`)
+      throw new Failure(`no gateway is ready behind ${env.GATEWAYS_URL.join()}`)
     }
     say(
       first === second
@@ -150,6 +160,26 @@ async function replicasOf(baseUrls: readonly string[]): Promise<readonly string[
   const replicas = await watchReplicas(baseUrls)
   replicas.close()
   return replicas.list()
+}
+
+/** What every replica says of itself; undefined when nobody said where to ask. */
+async function healthOf(
+  urls: Readonly<Record<ServiceName, readonly string[] | undefined>>,
+): Promise<Record<ServiceName, readonly Health[]> | undefined> {
+  const { gateway, broker, presence } = urls
+  if (gateway === undefined || broker === undefined || presence === undefined) return undefined
+  const ask = async (urls: readonly string[]): Promise<readonly Health[]> =>
+    Promise.all((await replicasOf(urls)).map(askHealth))
+  return { gateway: await ask(gateway), broker: await ask(broker), presence: await ask(presence) }
+}
+
+async function askHealth(url: string): Promise<Health> {
+  try {
+    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) })
+    return answer.ok ? { is: 'ready' } : { is: 'not_ready', reason: (await answer.text()).trim() }
+  } catch {
+    return { is: 'silent' }
+  }
 }
 
 async function resolves(url: string): Promise<boolean> {
@@ -263,11 +293,24 @@ function inWords(error: unknown): string {
 }
 
 try {
-  await run()
-  say('Roomcast works')
+  const env = parseSettings(settings, process.env)
+  try {
+    await run(env)
+    say('Roomcast works')
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    say(`failed: ${error.message}`)
+    const health = await healthOf({
+      gateway: env.GATEWAY_HEALTH_URL,
+      broker: env.BROKER_HEALTH_URL,
+      presence: env.PRESENCE_HEALTH_URL,
+    })
+    const cause = health && likelyCause(health)
+    if (cause !== undefined) say(`likely cause: ${cause}`)
+    process.exitCode = 1
+  }
 } catch (error) {
-  if (error instanceof SettingsError) say(`failed: ${error.faults.join('; ')}`)
-  else if (error instanceof Failure) say(`failed: ${error.message}`)
-  else throw error
+  if (!(error instanceof SettingsError)) throw error
+  say(`failed: ${error.faults.join('; ')}`)
   process.exitCode = 1
 }

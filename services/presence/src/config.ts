@@ -31,7 +31,7 @@ export const presenceSettings = {
     .unwrap()
     .optional()
     .describe(
-      'How long after its start presence is not ready and `/v1/scale` answers 503, so that every gateway has reported before a number is believed. Unset, `LEASE_MS` and one second more. 0 suits a single process in which the gateways start too.',
+      'How long after its start presence is not ready and `/v1/scale` answers 503, so that every gateway has reported before a number is believed. Unset, `LEASE_MS` and one second more. With `GATEWAY_SELECTOR` it is ready as soon as every Pod has reported, and waits up to 10 s longer for one that has not. 0 suits a single process in which the gateways start too.',
     ),
   MAX_STREAMS: count(200, 0, 100_000).describe(
     'Event streams at a time, one for each open dashboard; over it a new one gets `busy`.',

@@ -16,6 +16,8 @@ export const GATEWAY_MEMBERS_MAX = 1_000_000
  * In milliseconds after the warm-up.
  */
 const FIRST_STATE_WAIT_MS = 30_000
+/** The same for a pod that does not report at all: some find a new replica only after DNS does, and some never will. */
+const POD_WAIT_MS = 10_000
 
 /** A connection by which a gateway reports; numbers are not used again. */
 export type LinkId = number
@@ -65,8 +67,8 @@ export interface PresenceState {
   readonly gateways: Map<string, Gateway>
   readonly links: Map<LinkId, GatewayInfo>
   readonly roster: Roster<Gateway>
-  /** The gateways' pods, as far as Kubernetes is asked. */
-  pods: readonly KnownPod[]
+  /** The gateways' pods; undefined while Kubernetes has not told, or is not asked. */
+  pods: readonly KnownPod[] | undefined
   /** Time that passed while this process was awake to listen, in milliseconds since its start: never jumps, never goes back. */
   clockMs: number
   nowMs: number
@@ -98,7 +100,7 @@ export interface Effects extends Changes {
   readonly expired: GatewayInfo[]
 }
 
-/** `warmupMs`: how long after its start a replica counts as not having heard everybody. */
+/** `warmupMs`: how long after its start a replica counts as not having heard everybody, unless Kubernetes tells who there is. */
 export function createState(
   { leaseMs, warmupMs }: { readonly leaseMs: number; readonly warmupMs: number },
   now: number,
@@ -109,7 +111,7 @@ export function createState(
     gateways: new Map(),
     links: new Map(),
     roster: new Roster(),
-    pods: [],
+    pods: undefined,
     clockMs: 0,
     nowMs: now,
     isComplete: false,
@@ -164,10 +166,21 @@ function tick(state: PresenceState, effects: Effects): void {
     forget(state, gateway, effects)
     effects.expired.push(gateway.info)
   }
-  if (state.isComplete || clockMs < warmupMs) return
-  state.isComplete =
-    clockMs >= warmupMs + FIRST_STATE_WAIT_MS ||
-    [...gateways.values()].every(({ hasReported }) => hasReported)
+  if (state.isComplete) return
+  state.isComplete = clockMs >= warmupMs + FIRST_STATE_WAIT_MS || hasHeardAll(state)
+}
+
+/**
+ * Whether every gateway has reported: those that came within the warm-up; where Kubernetes tells which there are, these, sooner than that,
+ * or later.
+ */
+function hasHeardAll({ pods, gateways, clockMs, warmupMs }: PresenceState): boolean {
+  const known = [...gateways.values()]
+  if (!known.every(({ hasReported }) => hasReported)) return false
+  const reachable = pods?.filter(({ ip, isOver }) => ip !== '' && !isOver) ?? []
+  if (reachable.length === 0) return clockMs >= warmupMs
+  const reporting = new Set(known.map(({ info }) => info.pod))
+  return reachable.every(({ name }) => reporting.has(name)) || clockMs >= warmupMs + POD_WAIT_MS
 }
 
 function hear(

@@ -61,7 +61,11 @@ export function gatewaysOf(state: PresenceState): z.infer<typeof GatewayView>[] 
 }
 
 /** Pods that should report and do not. Those that are on their way out have said goodbye, or need not. */
-function silentPodsOf({ pods, gateways, nowMs }: PresenceState): z.infer<typeof GatewayView>[] {
+function silentPodsOf({
+  pods = [],
+  gateways,
+  nowMs,
+}: PresenceState): z.infer<typeof GatewayView>[] {
   const reporting = new Set([...gateways.values()].map(({ info }) => info.pod))
   return pods
     .filter(({ name, isTerminating, isOver }) => !isTerminating && !isOver && !reporting.has(name))

@@ -16,8 +16,11 @@ export interface Entrance {
   readonly url: string
   /** How a Socket.IO client outside of a browser finds the host, and keeps cookies as a browser does. */
   readonly options: ClientOptions
-  /** Resolves when it leads to the chat: the controller learns of an Ingress on its own time. */
-  isOpen(): Promise<void>
+  /**
+   * Resolves when it leads to the chat: the controller learns of an Ingress on its own time, and of each gateway. With affinity it can be
+   * waited for until it has led to so many of them.
+   */
+  isOpen(gateways?: number): Promise<void>
 }
 
 const INGRESS = new URL(process.env['E2E_INGRESS_URL'] ?? 'http://127.0.0.1:8000')
@@ -37,12 +40,16 @@ export function entranceOf(namespace: Namespace): Entrance {
     url,
     // The types of the client know the agents of browsers alone.
     options: { agent: agent as unknown as boolean, withCredentials: true },
-    async isOpen() {
-      await until('a way in', async () => {
+    async isOpen(gateways = 0) {
+      /** Values of the cookie: each names a gateway. */
+      const met = new Set<string>()
+      await until(`a way in to ${gateways} gateways`, async () => {
         const request = get(url, { agent })
         const [response] = (await once(request, 'response').catch(() => [])) as IncomingMessage[]
         response?.resume()
-        return response?.statusCode === 200
+        for (const cookie of response?.headers['set-cookie'] ?? [])
+          met.add(cookie.split(';')[0] ?? '')
+        return response?.statusCode === 200 && met.size >= gateways
       })
     },
   }

@@ -24,6 +24,7 @@ export interface Pod {
     readonly uid: string
     readonly deletionTimestamp?: string
     readonly labels: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
   }
   readonly status: {
     readonly conditions?: readonly { readonly type: string; readonly status: string }[]

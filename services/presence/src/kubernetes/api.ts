@@ -4,6 +4,7 @@ import type {
   RequestContext,
   ResponseContext,
   V1Lease,
+  V1ObjectMeta,
   V1Pod,
 } from '@kubernetes/client-node'
 import { StartError } from '@roomcast/runtime'
@@ -98,11 +99,13 @@ export async function connectKubernetes({
   })
   const core = new k8s.CoreV1Api(configuration)
   const leases = new k8s.CoordinationV1Api(configuration)
+  /** Of the lease as it was read last. They are for whoever made it, a Helm release, say: a replacement without them takes them away. */
+  let marks: Pick<V1ObjectMeta, 'labels' | 'annotations'> = { labels: LEASE_LABELS }
   const leaseOf = (name: string, terms: LeaseTerms, version?: string): V1Lease => ({
     metadata: {
       name,
       namespace,
-      labels: LEASE_LABELS,
+      ...marks,
       ...(version === undefined ? {} : { resourceVersion: version }),
     },
     spec: {
@@ -127,7 +130,10 @@ export async function connectKubernetes({
       const found = await or(404, undefined, () =>
         call('reading the lease', leases.readNamespacedLease({ name, namespace })),
       )
-      return found === undefined ? undefined : parseLease(found)
+      if (found === undefined) return undefined
+      const { labels, annotations } = found.metadata ?? {}
+      marks = { ...(labels && { labels }), ...(annotations && { annotations }) }
+      return parseLease(found)
     },
     createLease: async (name, terms) => {
       const made = await or(409, 'conflict' as const, () =>

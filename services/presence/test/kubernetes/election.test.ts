@@ -96,6 +96,19 @@ describe('an election by a Lease', () => {
     expect(scene.server.leases.get(LEASE)?.['spec']).toMatchObject({ leaseTransitions: 1 })
   })
 
+  it('takes a lease that somebody made for it, and leaves on it what it is marked with', async () => {
+    await using scene = new Scene()
+    const marks = { labels: { release: 'chat' }, annotations: { owner: 'helm' } }
+    scene.server.leases.set(LEASE, { metadata: { name: LEASE, resourceVersion: '0', ...marks } })
+    await scene.start()
+    const a = await scene.candidate('a')
+    await until('a leads', () => a.isLeader())
+    const first = scene.server.leases.get(LEASE)
+    await until('it is renewed', () => scene.server.leases.get(LEASE) !== first)
+    expect(scene.holder).toBe('a')
+    expect(scene.server.leases.get(LEASE)?.metadata).toMatchObject(marks)
+  })
+
   it('goes to the next when the leader is dead, after he has stopped to lead', async () => {
     await using scene = new Scene()
     await scene.start()
