@@ -18,6 +18,8 @@ export interface Deployment extends AsyncDisposable {
   addGateway(env?: Record<string, string>): Promise<TestService>
   /** Starts a service that has ended anew, on its port; it takes the old one's place in the list. Resolves before it is ready. */
   restart(service: TestService): Promise<TestService>
+  /** The log lines of every process so far, of those that ended too. */
+  logged(): Record<string, unknown>[]
 }
 
 interface DeploymentOptions {
@@ -53,6 +55,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       DRAIN_SPREAD_MS: '0',
       ...env,
     }
+    const services: TestProcess[] = []
     const restarts = new Map<TestService, () => Promise<TestService>>()
     const start = async (
       name: string,
@@ -80,6 +83,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
           },
         ),
       )
+      services.push(service)
       const started = { ...service, url: url(port), metricsUrl: url(metricsPort) }
       restarts.set(started, () => start(name, port, extra))
       return started
@@ -118,11 +122,21 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       presences: presenceServices,
       addGateway,
       restart,
+      logged: () => services.flatMap((service) => service.output().split('\n').flatMap(parseLine)),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     }
   } catch (error) {
     await stack.disposeAsync()
     throw error
+  }
+}
+
+/** A line of a log; none for what is not one, or is cut off by a kill. */
+function parseLine(line: string): Record<string, unknown>[] {
+  try {
+    return line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []
+  } catch {
+    return []
   }
 }
 

@@ -199,7 +199,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
     }
-    serveChat(io, context, recovery)
+    serveChat(io, context)
     const refresher = keepSessions(context)
     closer.add(() => refresher.close())
     closer.add(() => io.engine.close())
