@@ -9,9 +9,12 @@ import { createInjection, type Outcome } from './injection.ts'
 import { labelOf, startMember, type ChaosMember, type Experiences } from './members.ts'
 
 const REPLICAS = { gateway: 4, broker: 2, presence: 2, redis: 1 } as const
+/** What a gateway logs, with a reason, when a client asked for its session in vain. */
+const NOT_RECOVERED = 'not recovered'
 const MEMBERS_PER_ROOM = 30
 /** A member says something about so often, more or less by half. */
 const TALK_EVERY_MS = 2_000
+const RECOVERY_WINDOW_MS = 120_000
 const PING_MS = { interval: 2_000, timeout: 3_000 } as const
 /** How long all may take to be in their rooms: at first, and after the last fault. */
 const GATHER_LIMIT_MS = 60_000
@@ -30,11 +33,22 @@ export interface ChaosOptions {
   readonly note?: (line: string) => void
 }
 
+/** A time that a member was told that it is not recovered. */
+export interface Loss {
+  readonly member: string
+  /** The gateway's reason. */
+  readonly reason: string
+  readonly awayMs: number
+  /** It was back within the window, and had not missed too much: it should have been recovered. */
+  readonly isWithinLimits: boolean
+}
+
 export interface ChaosResult {
   readonly seed: number
   readonly outcomes: readonly Outcome[]
   readonly violations: readonly Violation[]
   readonly experiences: Readonly<Experiences>
+  readonly losses: readonly Loss[]
   readonly clients: number
   readonly acknowledged: number
   /** Logged messages that arrived at members. */
@@ -54,7 +68,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     brokers: REPLICAS.broker,
     presences: REPLICAS.presence,
     env: {
-      LOG_LEVEL: 'warn',
+      // Gateways say at this level why a member is not recovered.
+      LOG_LEVEL: 'debug',
+      RECOVERY_WINDOW_MS: String(RECOVERY_WINDOW_MS),
       HISTORY_SIZE: '1000000',
       QUIT_GRACE_MS: '1500',
       PING_INTERVAL_MS: String(PING_MS.interval),
@@ -87,6 +103,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const logs = await converge(deployment, rooms, members)
     const { violations: wrongCounts, tookMs } = await checkCounts(deployment, rooms, members)
     const records = members.map(({ record }) => record)
+    const losses = lossesOf(deployment, members)
     return {
       seed,
       outcomes,
@@ -102,7 +119,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         ),
         ...wrongCounts,
         ...members.flatMap(refusalsOf),
+        ...losses.flatMap(unduly),
       ],
+      losses,
       experiences: sum(members.map(({ experiences }) => experiences)),
       acknowledged: records.reduce((n, { acknowledged }) => n + acknowledged.length, 0),
       received: records.reduce(
@@ -255,6 +274,29 @@ function failureOf({ fault, result, note }: Outcome): Violation[] {
 
 function refusalsOf({ record, faults }: ChaosMember): Violation[] {
   return [...new Set(faults)].map((detail) => ({ kind: 'refused', where: record.name, detail }))
+}
+
+/** What the members that were told have lost, with the reason that the gateway logged under the new id. */
+function lossesOf(deployment: Deployment, members: readonly ChaosMember[]): readonly Loss[] {
+  const reasons = new Map(
+    deployment
+      .logged()
+      .flatMap(({ msg, sid, reason }) => (msg === NOT_RECOVERED ? [[sid, reason]] : [])),
+  )
+  return members.flatMap(({ record, losses }) =>
+    losses.map(({ sid, awayMs }) => {
+      const found = reasons.get(sid)
+      const reason = typeof found === 'string' ? found : 'none given'
+      const isWithinLimits = awayMs <= RECOVERY_WINDOW_MS && reason !== 'too_many'
+      return { member: record.name, reason, awayMs, isWithinLimits }
+    }),
+  )
+}
+
+function unduly({ member, reason, awayMs, isWithinLimits }: Loss): Violation[] {
+  if (!isWithinLimits) return []
+  const detail = `${reason}, away for ${awayMs} ms`
+  return [{ kind: 'not recovered within the limits', where: member, detail }]
 }
 
 function sum(all: readonly Readonly<Experiences>[]): Experiences {

@@ -1,0 +1,16 @@
+import { expect, it } from '@jest/globals'
+import { runChaos } from '../../scripts/chaos/run.ts'
+import { killsOf, violationLines } from '../../scripts/chaos/table.ts'
+
+/** Its plan kills a gateway, a broker, a presence replica and Redis in its first seconds, and drains a gateway. */
+const SEED = 3
+const DURATION_MS = 6_000
+
+it('whatever is killed, stopped or drained, nothing acknowledged is lost, doubled or out of order, and everybody is recovered', async () => {
+  const result = await runChaos({ seed: SEED, durationMs: DURATION_MS, clients: 40 })
+  expect(violationLines(result)).toEqual([])
+  expect(killsOf([result])).toBeGreaterThanOrEqual(4)
+  expect(result.acknowledged).toBeGreaterThan(result.clients)
+  expect(result.received).toBeGreaterThan(result.acknowledged)
+  expect(result.experiences.recovered).toBeGreaterThan(0)
+}, 180_000)
