@@ -4,11 +4,11 @@ import { getJson, startDeployment, type Deployment } from '../../test/support/de
 import { startNginx } from '../../test/support/nginx.ts'
 import { until, within } from '../../test/support/processes.ts'
 import { checkRoom, type RoomRecord, type Violation, type ViolationKind } from './checks.ts'
-import { planFaults, randomFrom, type Fault } from './faults.ts'
+import { planFaults, randomFrom, type Fault, type Part } from './faults.ts'
 import { createInjection, type Outcome } from './injection.ts'
 import { labelOf, startMember, type ChaosMember, type Experiences } from './members.ts'
 
-const REPLICAS = { gateway: 4, broker: 2, presence: 2, redis: 1 } as const
+const REPLICAS: Replicas = { gateway: 4, broker: 2, presence: 2, redis: 1 }
 /** What a gateway logs, with a reason, when a client asked for its session in vain. */
 const NOT_RECOVERED = 'not recovered'
 const MEMBERS_PER_ROOM = 30
@@ -25,10 +25,14 @@ const COUNT_LIMIT_MS = 4_000
 /** Messages that one request to a broker reads. */
 const PAGE = 200
 
+/** How many of each part there are. There is one Redis. */
+export type Replicas = Readonly<Record<Part, number>>
+
 export interface ChaosOptions {
   readonly seed: number
   readonly durationMs: number
   readonly clients: number
+  readonly replicas?: Replicas
   /** Told what happens while it happens. */
   readonly note?: (line: string) => void
 }
@@ -62,11 +66,11 @@ export interface ChaosResult {
  * and when all of it is well again, the checks. Bounded by its limits; leaves no process behind.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, durationMs, clients, note = () => undefined } = options
+  const { seed, durationMs, clients, replicas = REPLICAS, note = () => undefined } = options
   await using deployment = await startDeployment({
-    gateways: REPLICAS.gateway,
-    brokers: REPLICAS.broker,
-    presences: REPLICAS.presence,
+    gateways: replicas.gateway,
+    brokers: replicas.broker,
+    presences: replicas.presence,
     env: {
       // Gateways say at this level why a member is not recovered.
       LOG_LEVEL: 'debug',
@@ -96,7 +100,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     note(`${clients} members in ${rooms.length} rooms`)
     const random = randomFrom(seed ^ 0x5eed)
     for (const member of members) member.talk(() => TALK_EVERY_MS * (0.5 + random()))
-    const faults = planFaults({ seed, durationMs, replicas: REPLICAS })
+    const faults = planFaults({ seed, durationMs, replicas })
     const outcomes = await injectAll(deployment, faults, note)
     note('no more faults; waiting for all to be well')
     const unsettled = await settle(members)

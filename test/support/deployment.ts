@@ -2,6 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { freePort, startRedis, type TestRedis } from './redis.ts'
 import { startProcess, until, type TestProcess } from './processes.ts'
 
+/** How long a service may take until it is ready, on a machine on which many start at a time. */
+const READY_WITHIN_MS = 40_000
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface TestService extends TestProcess {
@@ -147,10 +150,14 @@ function inherited(): Record<string, string> {
 
 /** Resolves when `/readyz` answers 200. */
 export async function isReady(service: TestService): Promise<void> {
-  await until(`a ready service at ${service.url}`, async () => {
-    if (service.child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
-    return (await statusOf(`${service.metricsUrl}/readyz`)) === 200
-  })
+  await until(
+    `a ready service at ${service.url}`,
+    async () => {
+      if (service.child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
+      return (await statusOf(`${service.metricsUrl}/readyz`)) === 200
+    },
+    READY_WITHIN_MS,
+  )
 }
 
 /** The status of a GET, or undefined while nobody answers. */

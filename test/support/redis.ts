@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
@@ -77,11 +77,69 @@ export async function startRedis(extra: readonly string[] = []): Promise<TestRed
   }
 }
 
+/** A real replica of a Redis, which has everything that its master has by now. */
+export async function startReplica(master: TestRedis): Promise<TestRedis> {
+  // The first copy would be put off by seconds, for more replicas to come.
+  await master.admin.config('SET', 'repl-diskless-sync-delay', '0')
+  const replica = await startRedis(['--replicaof', '127.0.0.1', String(master.port)])
+  await until('a replica that follows', async () =>
+    String(await replica.admin.info('replication')).includes('master_link_status:up'),
+  )
+  return replica
+}
+
+/** A real Sentinel that watches a master with its replicas, and promotes one when the master is silent for half a second. */
+export async function startSentinel(
+  master: TestRedis,
+): Promise<{ url: string; admin: Redis } & AsyncDisposable> {
+  const dir = await mkdtemp(join(tmpdir(), 'roomcast-sentinel-'))
+  const port = await freePort()
+  const file = join(dir, 'sentinel.conf')
+  await writeFile(
+    file,
+    [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${dir}`,
+      `sentinel monitor chat 127.0.0.1 ${master.port} 1`,
+      'sentinel down-after-milliseconds chat 500',
+      'sentinel failover-timeout chat 5000',
+      '',
+    ].join('\n'),
+  )
+  const sentinel = startProcess('redis-server', [file, '--sentinel'])
+  const admin = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null })
+  admin.on('error', () => undefined)
+  const stop = async (): Promise<void> => {
+    admin.disconnect()
+    await sentinel[Symbol.asyncDispose]()
+    await rm(dir, { recursive: true, force: true })
+  }
+  try {
+    await until('a Sentinel that knows the replica', async () => {
+      const replicas = (await admin.call('SENTINEL', 'REPLICAS', 'chat')) as unknown[]
+      return replicas.length > 0
+    })
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { url: `redis+sentinel://127.0.0.1:${port}/chat`, admin, [Symbol.asyncDispose]: stop }
+}
+
+export interface TestCluster extends AsyncDisposable {
+  readonly url: string
+  /** The masters. */
+  readonly nodes: readonly TestRedis[]
+  /** Moves the slot of a key, with all that is in it, to the next node, as resharding does under traffic. */
+  moveSlotOf(key: string): Promise<void>
+}
+
 /** A real Redis Cluster of three masters. */
-export async function startRedisCluster(): Promise<{ url: string } & AsyncDisposable> {
+export async function startRedisCluster(): Promise<TestCluster> {
   const stack = new AsyncDisposableStack()
   try {
-    const nodes = []
+    const nodes: TestRedis[] = []
     for (let i = 0; i < 3; i++) {
       nodes.push(
         stack.use(await startRedis(['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'])),
@@ -102,9 +160,49 @@ export async function startRedisCluster(): Promise<{ url: string } & AsyncDispos
     }
     const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')
     const all = stack.move()
-    return { url: `redis+cluster://${hosts}`, [Symbol.asyncDispose]: () => all.disposeAsync() }
+    return {
+      url: `redis+cluster://${hosts}`,
+      nodes,
+      moveSlotOf: (key) => moveSlot(nodes, key),
+      [Symbol.asyncDispose]: () => all.disposeAsync(),
+    }
   } catch (error) {
     await stack.disposeAsync()
     throw error
+  }
+}
+
+/** Keys that one MIGRATE takes along. */
+const MIGRATED_AT_A_TIME = 10
+
+async function moveSlot(nodes: readonly TestRedis[], key: string): Promise<void> {
+  const slot = Number(await nodes[0]?.admin.call('CLUSTER', 'KEYSLOT', key))
+  const ids = await Promise.all(
+    nodes.map(async ({ admin }) => String(await admin.call('CLUSTER', 'MYID'))),
+  )
+  const owners = (await nodes[0]?.admin.call('CLUSTER', 'SLOTS')) as [
+    number,
+    number,
+    [string, number, string],
+  ][]
+  const ownerId = owners.find(([from, to]) => from <= slot && slot <= to)?.[2][2] ?? ''
+  const from = ids.indexOf(ownerId)
+  const to = (from + 1) % nodes.length
+  const [source, target] = [nodes[from], nodes[to]]
+  if (source === undefined || target === undefined) throw new Error('nobody has this slot')
+  await target.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', ownerId)
+  await source.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids[to] ?? '')
+  for (;;) {
+    const keys = (await source.admin.call(
+      'CLUSTER',
+      'GETKEYSINSLOT',
+      slot,
+      MIGRATED_AT_A_TIME,
+    )) as string[]
+    if (keys.length === 0) break
+    await source.admin.call('MIGRATE', '127.0.0.1', target.port, '', 0, 5_000, 'KEYS', ...keys)
+  }
+  for (const { admin } of [target, source, ...nodes]) {
+    await admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to] ?? '')
   }
 }
