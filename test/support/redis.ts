@@ -1,21 +1,39 @@
+import { randomInt } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AddressInfo } from 'node:net'
 import { Redis } from 'ioredis'
 import { startProcess, until, type TestProcess } from './processes.ts'
 
-/** A port that was free a moment ago. */
+/** These, and what a cluster adds to them (10,000), are below the ports of outgoing connections, which could take one before its server listens. */
+const PORTS = { from: 10_000, to: 22_000 } as const
+/** What `freePort` gave already: the one who got it may not listen yet. */
+const given = new Set<number>()
+
+/** A port that was free a moment ago, another one each time. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to)
+    if (given.has(port) || !(await isFree(port))) continue
+    given.add(port)
+    return port
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  try {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  } catch {
+    // Taken.
+    return false
+  }
   server.close()
   await once(server, 'close')
-  return port
+  return true
 }
 
 export interface TestRedis extends AsyncDisposable {
@@ -88,9 +106,21 @@ export async function startReplica(master: TestRedis): Promise<TestRedis> {
   return replica
 }
 
+/** Resolves when a replica has all that its master has at this moment. */
+export async function hasCaughtUp(master: TestRedis, replica: TestRedis): Promise<void> {
+  const offsetIn = async ({ admin }: TestRedis, field: string): Promise<number> =>
+    Number(new RegExp(`${field}:(\\d+)`).exec(await admin.info('replication'))?.[1])
+  const end = await offsetIn(master, 'master_repl_offset')
+  await until(
+    'a replica that has everything',
+    async () => (await offsetIn(replica, 'slave_repl_offset')) >= end,
+  )
+}
+
 /** A real Sentinel that watches a master with its replicas, and promotes one when the master is silent for half a second. */
 export async function startSentinel(
   master: TestRedis,
+  replicas = 1,
 ): Promise<{ url: string; admin: Redis } & AsyncDisposable> {
   const dir = await mkdtemp(join(tmpdir(), 'roomcast-sentinel-'))
   const port = await freePort()
@@ -116,9 +146,9 @@ export async function startSentinel(
     await rm(dir, { recursive: true, force: true })
   }
   try {
-    await until('a Sentinel that knows the replica', async () => {
-      const replicas = (await admin.call('SENTINEL', 'REPLICAS', 'chat')) as unknown[]
-      return replicas.length > 0
+    await until('a Sentinel that knows the replicas', async () => {
+      const known = (await admin.call('SENTINEL', 'REPLICAS', 'chat')) as unknown[]
+      return known.length === replicas
     })
   } catch (error) {
     await stop()
@@ -202,6 +232,7 @@ async function moveSlot(nodes: readonly TestRedis[], key: string): Promise<void>
     if (keys.length === 0) break
     await source.admin.call('MIGRATE', '127.0.0.1', target.port, '', 0, 5_000, 'KEYS', ...keys)
   }
+  // The owners first; being told twice makes them drop the subscriptions of the slot once more, without a change that clients could see.
   for (const { admin } of [target, source, ...nodes]) {
     await admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to] ?? '')
   }
