@@ -7,12 +7,18 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { measureChattingAgain } from './chatting-again.ts'
+import { measureRecovery } from './recovery.ts'
 import { measureSayToAck } from './say-to-ack.ts'
 import type { Row } from './row.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'string' } } })
 
-const rows: readonly Row[] = [await measureSayToAck()]
+const rows: readonly Row[] = [
+  await measureSayToAck(),
+  await measureChattingAgain(),
+  await measureRecovery(),
+]
 
 const [cpu] = cpus()
 process.stdout.write(

@@ -29,7 +29,7 @@ it('a killed master whose replica has everything: Sentinel promotes it, all goes
   await hasCaughtUp(master, replica)
   await master.kill()
   await until('a new master', async () =>
-    String(await replica.admin.info('replication')).includes('role:master'),
+    (await replica.admin.info('replication')).includes('role:master'),
   )
   const second = startTalking(log, room)
   // Another gateway that says the same from the beginning: what was said before is known by its keys.

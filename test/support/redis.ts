@@ -101,7 +101,7 @@ export async function startReplica(master: TestRedis): Promise<TestRedis> {
   await master.admin.config('SET', 'repl-diskless-sync-delay', '0')
   const replica = await startRedis(['--replicaof', '127.0.0.1', String(master.port)])
   await until('a replica that follows', async () =>
-    String(await replica.admin.info('replication')).includes('master_link_status:up'),
+    (await replica.admin.info('replication')).includes('master_link_status:up'),
   )
   return replica
 }
