@@ -147,6 +147,10 @@ it('members go on over a lost tail; who was away and had a part of it is told th
   await until('alice to be back', () => alice.socket.connected)
   expect(alice.socket.recovered).toBe(false)
   expect(alice.socket.id).not.toBe(aliceBefore)
+  const { metricsUrl } = deployment.gateways[1] ?? {}
+  expect(await (await fetch(`${metricsUrl}/metrics`)).text()).toMatch(
+    /recoveries_total\{.*result="other_log".*\} 1\b/,
+  )
   const offset = alice.received.findLast(({ offset: had }) => had !== undefined)?.offset
   expect(await alice.ask('join', { username: 'alice' })).toMatchObject({ ok: true })
   expect(await alice.ask('history', { after: offset })).toMatchObject({ code: 'offset_gone' })
