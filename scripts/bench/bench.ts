@@ -11,12 +11,14 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureAppends } from './appends.ts'
 import { measureBigRoom } from './big-room.ts'
+import { measureChattingAgain } from './chatting-again.ts'
 import { measureClosedLoop } from './closed-loop.ts'
 import { chooseCores } from './cores.ts'
 import { thisMachine, type Run } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { measureNewConnections } from './new-connections.ts'
 import { measureOpenLoop } from './open-loop.ts'
+import { measureRecovery } from './recovery.ts'
 import type { Row } from './row.ts'
 import { measureSayToAck } from './say-to-ack.ts'
 import { FULL, QUICK, type BenchOptions } from './scale.ts'
@@ -34,6 +36,8 @@ const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly 
   appends: measureAppends,
   'say-to-ack': measureSayToAck,
   'stalled-reader': measureStalledReader,
+  'chatting-again': measureChattingAgain,
+  recovery: measureRecovery,
 }
 /** A reader is slow only after a while: too long for the quick form. */
 const FULL_ONLY: readonly string[] = ['stalled-reader']

@@ -4,7 +4,7 @@
  * Real processes with a real Redis (appendfsync always) behind a real nginx, and stock clients on mixed transports that talk, while
  * gateways, brokers, presence and Redis are killed with -9, stopped and continued, drained and started again: at random, from the seed
  * that is printed. `--runs` takes as many seeds, from the first one up. At the end everything that a member got is compared with the
- * log. Prints a table of faults and outcomes; the status is 1 when anything was violated.
+ * log. Prints a table of faults and outcomes, and why members were not recovered; the status is 1 when anything was violated.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'

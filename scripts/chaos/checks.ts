@@ -42,6 +42,7 @@ export type ViolationKind =
   | 'missed without being told'
   | 'missing at the end'
   | 'received before it joined'
+  | 'not recovered within the limits'
   | 'never acknowledged'
   | 'never back'
   | 'refused'

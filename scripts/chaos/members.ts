@@ -40,6 +40,8 @@ export interface Experiences {
 
 export interface ChaosMember {
   readonly record: MemberRecord
+  /** Each time that it was told that it was not recovered: the id that it got, and for how long it had been away. */
+  readonly losses: readonly { readonly sid: string; readonly awayMs: number }[]
   readonly experiences: Readonly<Experiences>
   /** The transport that it has now. */
   readonly transports: readonly string[]
@@ -77,6 +79,7 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
   const stretches: { from: string | undefined; entries: Entry[] }[] = []
   const acknowledged: Acknowledged[] = []
   const faults: string[] = []
+  const losses: { sid: string; awayMs: number }[] = []
   const experiences: Experiences = {
     disconnects: 0,
     recovered: 0,
@@ -86,6 +89,7 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
   }
   let isMember = false
   let wasConnected = false
+  let lostAt = 0
   let isClosed = false
   let isHushed = false
   let pending: string | undefined
@@ -118,14 +122,20 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
       experiences.recovered++
       return
     }
-    if (stretches.at(-1)?.from !== undefined) experiences.told++
+    if (stretches.at(-1)?.from !== undefined) {
+      experiences.told++
+      losses.push({ sid: socket.id ?? '', awayMs: Date.now() - lostAt })
+    }
     stretches.push({ from: undefined, entries: [] })
     isMember = false
     void join(socket.id)
   })
   socket.on('disconnect', () => {
     // Also told of an attempt that ended before it was a connection.
-    if (wasConnected) experiences.disconnects++
+    if (wasConnected) {
+      experiences.disconnects++
+      lostAt = Date.now()
+    }
     wasConnected = false
   })
   // Final for stock clients, so nothing that passes may cause it.
@@ -169,6 +179,7 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
 
   return {
     record: { name, room, stretches, acknowledged },
+    losses,
     experiences,
     transports,
     faults,

@@ -4,14 +4,17 @@ import { getJson, startDeployment, type Deployment } from '../../test/support/de
 import { startNginx } from '../../test/support/nginx.ts'
 import { until, within } from '../../test/support/processes.ts'
 import { checkRoom, type RoomRecord, type Violation, type ViolationKind } from './checks.ts'
-import { planFaults, randomFrom, type Fault } from './faults.ts'
+import { planFaults, randomFrom, type Fault, type Part } from './faults.ts'
 import { createInjection, type Outcome } from './injection.ts'
 import { labelOf, startMember, type ChaosMember, type Experiences } from './members.ts'
 
-const REPLICAS = { gateway: 4, broker: 2, presence: 2, redis: 1 } as const
+const REPLICAS: Replicas = { gateway: 4, broker: 2, presence: 2, redis: 1 }
+/** What a gateway logs, with a reason, when a client asked for its session in vain. */
+const NOT_RECOVERED = 'not recovered'
 const MEMBERS_PER_ROOM = 30
 /** A member says something about so often, more or less by half. */
 const TALK_EVERY_MS = 2_000
+const RECOVERY_WINDOW_MS = 120_000
 const PING_MS = { interval: 2_000, timeout: 3_000 } as const
 /** How long all may take to be in their rooms: at first, and after the last fault. */
 const GATHER_LIMIT_MS = 60_000
@@ -22,12 +25,26 @@ const COUNT_LIMIT_MS = 4_000
 /** Messages that one request to a broker reads. */
 const PAGE = 200
 
+/** How many of each part there are. There is one Redis. */
+export type Replicas = Readonly<Record<Part, number>>
+
 export interface ChaosOptions {
   readonly seed: number
   readonly durationMs: number
   readonly clients: number
+  readonly replicas?: Replicas
   /** Told what happens while it happens. */
   readonly note?: (line: string) => void
+}
+
+/** A time that a member was told that it is not recovered. */
+export interface Loss {
+  readonly member: string
+  /** The gateway's reason. */
+  readonly reason: string
+  readonly awayMs: number
+  /** It was back within the window, and had not missed too much: it should have been recovered. */
+  readonly isWithinLimits: boolean
 }
 
 export interface ChaosResult {
@@ -35,6 +52,7 @@ export interface ChaosResult {
   readonly outcomes: readonly Outcome[]
   readonly violations: readonly Violation[]
   readonly experiences: Readonly<Experiences>
+  readonly losses: readonly Loss[]
   readonly clients: number
   readonly acknowledged: number
   /** Logged messages that arrived at members. */
@@ -48,13 +66,15 @@ export interface ChaosResult {
  * and when all of it is well again, the checks. Bounded by its limits; leaves no process behind.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, durationMs, clients, note = () => undefined } = options
+  const { seed, durationMs, clients, replicas = REPLICAS, note = () => undefined } = options
   await using deployment = await startDeployment({
-    gateways: REPLICAS.gateway,
-    brokers: REPLICAS.broker,
-    presences: REPLICAS.presence,
+    gateways: replicas.gateway,
+    brokers: replicas.broker,
+    presences: replicas.presence,
     env: {
-      LOG_LEVEL: 'warn',
+      // Gateways say at this level why a member is not recovered.
+      LOG_LEVEL: 'debug',
+      RECOVERY_WINDOW_MS: String(RECOVERY_WINDOW_MS),
       HISTORY_SIZE: '1000000',
       QUIT_GRACE_MS: '1500',
       PING_INTERVAL_MS: String(PING_MS.interval),
@@ -80,13 +100,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     note(`${clients} members in ${rooms.length} rooms`)
     const random = randomFrom(seed ^ 0x5eed)
     for (const member of members) member.talk(() => TALK_EVERY_MS * (0.5 + random()))
-    const faults = planFaults({ seed, durationMs, replicas: REPLICAS })
+    const faults = planFaults({ seed, durationMs, replicas })
     const outcomes = await injectAll(deployment, faults, note)
     note('no more faults; waiting for all to be well')
     const unsettled = await settle(members)
     const logs = await converge(deployment, rooms, members)
     const { violations: wrongCounts, tookMs } = await checkCounts(deployment, rooms, members)
+    // Connections that a busy machine broke since: each is to have its outcome. Who does not come back is counted as neither.
+    await gather(members).catch(() => undefined)
     const records = members.map(({ record }) => record)
+    const losses = lossesOf(deployment, members)
     return {
       seed,
       outcomes,
@@ -102,7 +125,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         ),
         ...wrongCounts,
         ...members.flatMap(refusalsOf),
+        ...losses.flatMap(unduly),
       ],
+      losses,
       experiences: sum(members.map(({ experiences }) => experiences)),
       acknowledged: records.reduce((n, { acknowledged }) => n + acknowledged.length, 0),
       received: records.reduce(
@@ -255,6 +280,29 @@ function failureOf({ fault, result, note }: Outcome): Violation[] {
 
 function refusalsOf({ record, faults }: ChaosMember): Violation[] {
   return [...new Set(faults)].map((detail) => ({ kind: 'refused', where: record.name, detail }))
+}
+
+/** What the members that were told have lost, with the reason that the gateway logged under the new id. */
+function lossesOf(deployment: Deployment, members: readonly ChaosMember[]): readonly Loss[] {
+  const reasons = new Map(
+    deployment
+      .logged()
+      .flatMap(({ msg, sid, reason }) => (msg === NOT_RECOVERED ? [[sid, reason]] : [])),
+  )
+  return members.flatMap(({ record, losses }) =>
+    losses.map(({ sid, awayMs }) => {
+      const found = reasons.get(sid)
+      const reason = typeof found === 'string' ? found : 'none given'
+      const isWithinLimits = awayMs <= RECOVERY_WINDOW_MS && reason !== 'too_many'
+      return { member: record.name, reason, awayMs, isWithinLimits }
+    }),
+  )
+}
+
+function unduly({ member, reason, awayMs, isWithinLimits }: Loss): Violation[] {
+  if (!isWithinLimits) return []
+  const detail = `${reason}, away for ${awayMs} ms`
+  return [{ kind: 'not recovered within the limits', where: member, detail }]
 }
 
 function sum(all: readonly Readonly<Experiences>[]): Experiences {

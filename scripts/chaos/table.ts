@@ -38,6 +38,14 @@ export function table(results: readonly ChaosResult[]): string {
       violations.length,
     ].map(String)
   })
+  const losses = Map.groupBy(
+    results.flatMap((result) => result.losses),
+    ({ reason }) => reason,
+  )
+  const reasons = [...losses].map(([reason, list]) => {
+    const within = list.filter(({ isWithinLimits }) => isWithinLimits).length
+    return [reason, String(list.length - within), String(within)]
+  })
   return [
     grid([['fault', 'times', 'longest until well'], ...faults]),
     grid([
@@ -57,6 +65,9 @@ export function table(results: readonly ChaosResult[]): string {
       ],
       ...runs,
     ]),
+    reasons.length === 0
+      ? 'everybody who came back was recovered'
+      : grid([['not recovered because', 'beyond the limits', 'within the limits'], ...reasons]),
   ].join('\n\n')
 }
 

@@ -52,6 +52,10 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
     { redis: { external: { url: 'redis://a' } } },
   ],
   [
+    'redis.waitReplicas is set, but the embedded Valkey has no replicas: set redis.mode=external, or redis.waitReplicas=0.',
+    { redis: { waitReplicas: 1 } },
+  ],
+  [
     'The password of Valkey is given twice: set redis.embedded.auth.password or redis.embedded.auth.existingSecret, not both.',
     { redis: { embedded: { auth: { password: 'a', existingSecret: 'b' } } } },
   ],

@@ -90,6 +90,7 @@ describe.each(await findHelms())('with $name', (helm) => {
       key: 'u',
     })
     expect(envOf(theirs, 'presence').has('REDIS_URL')).toBe(false)
+    expect(envOf(theirs, 'broker').has('WAIT_REPLICAS')).toBe(false)
   })
 
   it.each([

@@ -1,6 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Message } from '@roomcast/protocol'
-import { joinRoom, says, type ClientOptions, type TestClient } from '../support/clients.ts'
+import {
+  connectClient,
+  joinRoom,
+  says,
+  type ClientOptions,
+  type TestClient,
+} from '../support/clients.ts'
 import { startDeployment, type Deployment } from '../support/deployment.ts'
 import { until } from '../support/processes.ts'
 import { startProxy, type Proxy } from '../support/proxy.ts'
@@ -149,6 +155,23 @@ it('a connection that is cut again and again under traffic gets each message onc
   }
   await alice.got('the last message', says(`${sent - 1}`))
   expect(alice.texts()).toEqual(texts(sent))
+  expect(noticesOf(bob, 'alice')).toEqual(['join'])
+})
+
+it('whose old connection still seems to live takes its place: the old one is closed, without a quit', async () => {
+  const bob = await keep(joinRoom(gateway(0), 'alive', 'bob'))
+  const old = await keep(joinRoom(gateway(0), 'alive', 'alice', { reconnection: false }))
+  await old.got('her own join', isNotice('alice'))
+  const { id, _pid: pid } = old.socket as unknown as { id: string; _pid: string }
+  const offset = old.received.at(-1)?.offset
+  const resumed = await keep(connectClient(gateway(0), { room: 'alive', auth: { pid, offset } }))
+  expect(resumed.socket.id).toBe(id)
+  await until('the old one to be closed', () => !old.socket.connected)
+  await sayAll(bob, texts(3))
+  await resumed.got('the last message', says('2'))
+  expect(resumed.texts()).toEqual(texts(3))
+  expect(old.texts()).toEqual([])
+  expect(await resumed.ask('say', { text: 'it is me' })).toMatchObject({ ok: true })
   expect(noticesOf(bob, 'alice')).toEqual(['join'])
 })
 

@@ -41,6 +41,29 @@ describe('a room log in Redis', () => {
     await log.close()
   })
 
+  it('keeps a session alive for an owner that was overtaken, and changes nothing', async () => {
+    await using own = await startRedis()
+    const log = await openLog(own.url)
+    const session = {
+      pid: 'pid',
+      sid: 'sid',
+      namespace: '/',
+      room: newRoom(),
+      name: 'alice',
+      since: 1,
+      owner: 'one',
+      generation: 1,
+    }
+    await log.sessions.save([session])
+    await log.sessions.claim('pid', 1, 'two')
+    const [key = ''] = await own.admin.keys('*:session:*')
+    await own.admin.pexpire(key, 10_000)
+    await log.sessions.save([session])
+    expect(await own.admin.pttl(key)).toBeGreaterThan(100_000)
+    expect(await log.sessions.find('pid')).toMatchObject({ owner: 'two', generation: 2 })
+    await log.close()
+  })
+
   it('fails fast while Redis is away, and goes on by itself with nothing lost when it is back', async () => {
     await using own = await startRedis()
     const log = await openLog(own.url)

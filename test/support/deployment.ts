@@ -2,6 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { freePort, startRedis, type TestRedis } from './redis.ts'
 import { startProcess, until, type TestProcess } from './processes.ts'
 
+/** How long a service may take until it is ready, on a machine on which many start at a time. */
+const READY_WITHIN_MS = 40_000
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface TestService extends TestProcess {
@@ -18,6 +21,8 @@ export interface Deployment extends AsyncDisposable {
   addGateway(env?: Record<string, string>): Promise<TestService>
   /** Starts a service that has ended anew, on its port; it takes the old one's place in the list. Resolves before it is ready. */
   restart(service: TestService): Promise<TestService>
+  /** The log lines of every process so far, of those that ended too. */
+  logged(): Record<string, unknown>[]
 }
 
 interface DeploymentOptions {
@@ -57,6 +62,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       DRAIN_SPREAD_MS: '0',
       ...env,
     }
+    const services: TestProcess[] = []
     const restarts = new Map<TestService, () => Promise<TestService>>()
     const mains = {
       broker: 'services/broker/src/main.ts',
@@ -90,6 +96,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
           },
         ),
       )
+      services.push(service)
       const started = { ...service, url: url(port), metricsUrl: url(metricsPort) }
       restarts.set(started, () => start(name, port, extra))
       return started
@@ -128,11 +135,21 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       presences: presenceServices,
       addGateway,
       restart,
+      logged: () => services.flatMap((service) => service.output().split('\n').flatMap(parseLine)),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     }
   } catch (error) {
     await stack.disposeAsync()
     throw error
+  }
+}
+
+/** A line of a log; none for what is not one, or is cut off by a kill. */
+function parseLine(line: string): Record<string, unknown>[] {
+  try {
+    return line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []
+  } catch {
+    return []
   }
 }
 
@@ -143,10 +160,14 @@ function inherited(): Record<string, string> {
 
 /** Resolves when `/readyz` answers 200. */
 export async function isReady(service: TestService): Promise<void> {
-  await until(`a ready service at ${service.url}`, async () => {
-    if (service.child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
-    return (await statusOf(`${service.metricsUrl}/readyz`)) === 200
-  })
+  await until(
+    `a ready service at ${service.url}`,
+    async () => {
+      if (service.child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
+      return (await statusOf(`${service.metricsUrl}/readyz`)) === 200
+    },
+    READY_WITHIN_MS,
+  )
 }
 
 /** The status of a GET, or undefined while nobody answers. */

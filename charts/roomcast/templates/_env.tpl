@@ -121,6 +121,12 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- if ne $component "presence" }}
 {{- include "roomcast.redisEnv" $root }}
 {{- end }}
+{{- if eq $component "broker" }}
+{{- with $root.Values.redis.waitReplicas }}
+- name: WAIT_REPLICAS
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- if ne $component "gateway" }}
 {{- include "roomcast.apiKeysEnv" $root }}
 {{- end }}

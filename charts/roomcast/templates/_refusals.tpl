@@ -25,6 +25,7 @@
 
 {{- define "roomcast.refuseRedis" -}}
 {{- $mode := .Values.redis.mode -}}
+{{- if and (eq $mode "embedded") .Values.redis.waitReplicas }}{{ fail "redis.waitReplicas is set, but the embedded Valkey has no replicas: set redis.mode=external, or redis.waitReplicas=0." }}{{ end -}}
 {{- with .Values.redis.external -}}
 {{- if and .url .existingSecret }}{{ fail "The URL of Redis is given twice: set redis.external.url or redis.external.existingSecret, not both." }}{{ end -}}
 {{- if and (eq $mode "external") (not .url) (not .existingSecret) }}{{ fail "redis.mode=external needs to know where Redis is: set redis.external.url or redis.external.existingSecret." }}{{ end -}}

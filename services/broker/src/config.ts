@@ -27,6 +27,9 @@ export const brokerSettings = {
   HISTORY_TTL_MS: ms(DEFAULT_RETENTION.historyTtlMs, 31_536_000_000, 1_000).describe(
     "How long a room's messages are kept after its last one.",
   ),
+  WAIT_REPLICAS: count(0, 0, 100).describe(
+    'Replicas of Redis that must have a message before it is acknowledged. With fewer of them nothing is: writers get `unavailable`.',
+  ),
   MAX_STREAMS: count(1_000, 0, 1_000_000).describe(
     'Event streams and waiting long polls at a time; over it a new one gets `busy`.',
   ),
@@ -52,6 +55,7 @@ export interface Config {
   readonly textMaxBytes: number
   readonly historySize: number
   readonly historyTtlMs: number
+  readonly waitReplicas: number
   readonly maxStreams: number
   readonly streamBufferBytes: number
   readonly streamHeartbeatMs: number
@@ -73,6 +77,7 @@ export function parseConfig(env: Environment): Config {
     textMaxBytes: settings.TEXT_MAX_BYTES,
     historySize: settings.HISTORY_SIZE,
     historyTtlMs: settings.HISTORY_TTL_MS,
+    waitReplicas: settings.WAIT_REPLICAS,
     maxStreams: settings.MAX_STREAMS,
     streamBufferBytes: settings.STREAM_BUFFER_BYTES,
     streamHeartbeatMs: settings.STREAM_HEARTBEAT_MS,

@@ -18,7 +18,7 @@ import { depart, leave } from './member/leave.ts'
 import { newSession } from './member/member.ts'
 import { resume } from './member/resume.ts'
 import { createSay, dropEarlySays } from './member/say.ts'
-import { takeRestored, type Recovery } from './recovery.ts'
+import { recoveryOf, takeRestored } from './recovery.ts'
 import {
   destinationOf,
   type ChatNamespace,
@@ -34,7 +34,7 @@ type Reply = (answer: object) => void
  * Serves the chat's events on the main namespace and on every `/rooms/<id>`. The one place that decides how a request is answered:
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
-export function serveChat(io: ChatServer, context: Context, recovery: Recovery): void {
+export function serveChat(io: ChatServer, context: Context): void {
   const { log } = context
   const say = createSay(context)
 
@@ -115,8 +115,10 @@ export function serveChat(io: ChatServer, context: Context, recovery: Recovery):
   }
 
   const admitConnection = (socket: ChatSocket, next: (error?: Error) => void): void => {
-    // The store was silent: close the connection, so that the client keeps its id and offset, and comes back with them.
-    if (recovery.hasFailed(socket)) socket.conn.close()
+    const outcome = recoveryOf(socket)
+    if (typeof outcome === 'string') log.debug({ sid: socket.id, reason: outcome }, 'not recovered')
+    // Nothing was learnt: close the connection, so that the client keeps its id and offset, and comes back with them.
+    if (outcome === 'unavailable' || outcome === 'raced') socket.conn.close()
     else if (namespacesOf(socket) > ROOMS_PER_CONNECTION_MAX) {
       next(new Error(`at most ${ROOMS_PER_CONNECTION_MAX} rooms over one connection`))
     } else next()

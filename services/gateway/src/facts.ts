@@ -1,4 +1,5 @@
 import type { TransportName } from '@roomcast/protocol'
+import type { RepairReason } from '@roomcast/roomlog'
 import type { Telemetry } from '@roomcast/runtime'
 
 /** Why a connection ended, as a closed set. */
@@ -39,8 +40,6 @@ export const RECOVERY_RESULTS = [
   'unavailable',
 ] as const
 export type RecoveryResult = (typeof RECOVERY_RESULTS)[number]
-
-export type RepairReason = 'gap' | 'resumed' | 'behind'
 
 /** One function per fact that operators count. Hot ones add to plain numbers, which a scrape reads. */
 export interface Facts {

@@ -214,7 +214,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
     }
-    if (deps.application === undefined) serveChat(io, context, recovery)
+    if (deps.application === undefined) serveChat(io, context)
     else deps.application.serve(io)
     const refresher = keepSessions(context)
     closer.add(() => refresher.close())

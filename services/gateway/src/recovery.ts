@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { parseOffset, type Position } from '@roomcast/protocol'
 import {
   EMPTY_HEAD,
@@ -15,6 +16,10 @@ import { destinationOf, type ChatServer, type ChatSocket } from './sockets.ts'
 
 /** How long the store may be silent before the connection is closed, so that the client tries again with what it knows. In milliseconds. */
 const RESTORE_TIMEOUT_MS = 2_000
+/** Attempts to take a session over while others take it: an earlier connection of the same client may still be at it on a slower gateway. */
+const CLAIMS_MAX = 5
+/** Random bytes of a new session's ids: as many as Socket.IO gives its own. */
+const ID_BYTES = 15
 
 /** A membership that a new connection goes on with. */
 export interface Restored {
@@ -23,11 +28,17 @@ export interface Restored {
   readonly position: Position
 }
 
-/** Where a restored membership waits on `socket.data` for the connection handler: a symbol, so that nothing serialises it. */
-const RESTORED = Symbol('restored')
+/** Why a client that asked for its session gets another one, or none for now. */
+export type Refused = Exclude<RecoveryResult, 'recovered'>
 
-interface WithRestored {
-  [RESTORED]?: Restored | undefined
+/** What became of a client's wish to go on. */
+export type Outcome = Restored | Refused
+
+/** Where the outcome waits on `socket.data` for this very socket: a symbol, so that nothing serialises it. */
+const OUTCOME = Symbol('outcome of a recovery')
+
+interface WithOutcome {
+  [OUTCOME]?: Outcome | undefined
 }
 
 /**
@@ -38,10 +49,11 @@ interface WithRestored {
  * what was missed is handed to Socket.IO, which would send it before any middleware ran: the connection handler replays it.
  */
 export interface Recovery {
-  /** What Socket.IO makes the socket from. Rejects when there is nothing to restore: Socket.IO then begins a new session. */
+  /**
+   * What Socket.IO makes the socket from: the session that was asked for, or a new one that knows why it is new. Never rejects: Socket.IO
+   * would then make a socket that can not be told apart from one of another attempt.
+   */
   restore(namespace: Namespace, pid: string, offset: string): Promise<object>
-  /** Whether the store did not answer for this connection's attempt, told once. */
-  hasFailed(socket: ChatSocket): boolean
 }
 
 export function createRecovery(options: {
@@ -49,18 +61,13 @@ export function createRecovery(options: {
   /** This gateway's instance, which becomes the owner. */
   readonly instance: string
   readonly maxMessages: number
-  readonly facts: () => Facts
+  readonly facts: () => Pick<Facts, 'recovery'>
   readonly log: Log
 }): Recovery {
   const { roomLog, instance, maxMessages, facts, log } = options
-  const failed = new Set<string>()
 
   /** Why a session can not be restored, or what it is restored from. Rejects with `LogUnavailable`. */
-  const examine = async (
-    namespace: string,
-    pid: string,
-    offset: string,
-  ): Promise<Restored | RecoveryResult> => {
+  const examine = async (namespace: string, pid: string, offset: string): Promise<Outcome> => {
     const position = parseOffset(offset)
     if (position === undefined || pid.length > PID_MAX_CHARS) return 'invalid'
     const session = await roomLog.sessions.find(pid)
@@ -74,43 +81,36 @@ export function createRecovery(options: {
     return { session, position }
   }
 
-  const attempt = async (
-    namespace: Namespace,
-    pid: string,
-    offset: string,
-  ): Promise<Restored | RecoveryResult> => {
-    const examined = await examine(namespace.name, pid, offset)
-    if (typeof examined === 'string') return examined
-    const { session, position } = examined
-    // A connection that only seems to live would take the new one's place in the namespace when it ends.
-    namespace.sockets.get(session.sid)?.conn.close(true)
-    const generation = await roomLog.sessions.claim(pid, session.generation, instance)
-    if (generation === undefined) return 'raced'
-    return { session: { ...session, owner: instance, generation }, position }
+  const attempt = async (namespace: Namespace, pid: string, offset: string): Promise<Outcome> => {
+    for (let claims = 0; claims < CLAIMS_MAX; claims++) {
+      const examined = await examine(namespace.name, pid, offset)
+      if (typeof examined === 'string') return examined
+      const { session, position } = examined
+      // A connection that only seems to live would take the new one's place in the namespace when it ends.
+      namespace.sockets.get(session.sid)?.conn.close(true)
+      const generation = await roomLog.sessions.claim(pid, session.generation, instance)
+      if (generation !== undefined)
+        return { session: { ...session, owner: instance, generation }, position }
+    }
+    return 'raced'
   }
 
   return {
     async restore(namespace, pid, offset) {
-      let outcome: Restored | RecoveryResult
+      let outcome: Outcome
       try {
         outcome = await withDeadline(attempt(namespace, pid, offset))
       } catch (error) {
-        facts().recovery('unavailable')
         log.warn({ err: error }, 'session could not be looked up')
-        failed.add(pid)
-        throw error
+        outcome = 'unavailable'
       }
+      const data: { username?: string } & WithOutcome = { [OUTCOME]: outcome }
       if (typeof outcome === 'string') {
         facts().recovery(outcome)
-        throw new Error(`not recovered: ${outcome}`)
+        return { sid: newId(), pid: newId(), rooms: [], data, missedPackets: [] }
       }
       const { sid, name } = outcome.session
-      const data: { username: string } & WithRestored = { username: name, [RESTORED]: outcome }
-      return { sid, pid, rooms: [], data, missedPackets: [] }
-    },
-    hasFailed: (socket) => {
-      const pid: unknown = socket.handshake.auth['pid']
-      return typeof pid === 'string' && failed.delete(pid)
+      return { sid, pid, rooms: [], data: { ...data, username: name }, missedPackets: [] }
     },
   }
 }
@@ -128,13 +128,22 @@ export function withholdPids(io: ChatServer): void {
   io.on('new_namespace', (namespace) => namespace.use(withhold))
 }
 
+/** What became of this socket's wish to go on, if it had one. A socket that was refused is a new one from then on. */
+export function recoveryOf(socket: ChatSocket): Outcome | undefined {
+  const outcome = (socket.data as WithOutcome)[OUTCOME]
+  if (typeof outcome === 'string') Object.assign(socket, { recovered: false })
+  return outcome
+}
+
 /** What this connection goes on with, if it was recovered; told once. */
 export function takeRestored(socket: ChatSocket): Restored | undefined {
-  const data = socket.data as WithRestored
-  const restored = data[RESTORED]
-  delete data[RESTORED]
-  return restored
+  const data = socket.data as WithOutcome
+  const outcome = data[OUTCOME]
+  delete data[OUTCOME]
+  return typeof outcome === 'string' ? undefined : outcome
 }
+
+const newId = (): string => randomBytes(ID_BYTES).toString('base64url')
 
 async function withDeadline<T>(promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

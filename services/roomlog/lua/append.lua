@@ -42,6 +42,8 @@ if producer ~= '' and epoch then
   if known then
     local knownFirst, knownLast, knownSeqs = string.match(known, '^(%d+) (%d+) ([%d,]+)$')
     if tonumber(knownFirst) == first and tonumber(knownLast) == last then
+      -- A write, so that a WAIT after it covers what the first call wrote, on whatever connection that was.
+      redis.call('PEXPIRE', META, 2 * historyTtl)
       return { 1, epoch, knownSeqs, ends }
     end
     if first ~= tonumber(knownLast) + 1 then return { 0, tonumber(knownLast) } end

@@ -1,7 +1,8 @@
 -- One session record, changed only by whoever knows its generation.
 --
 -- KEYS  1 hash: sid, namespace, room, name, since, owner, generation, quit ("1" once its quit is to be announced)
--- ARGV  1 "save": 2 generation, 3 time to live in ms, 4... fields and values. Returns 1, or 0 when the stored generation is higher.
+-- ARGV  1 "save": 2 generation, 3 time to live in ms, 4... fields and values. Returns 1, or 0 when the stored generation is higher: then it is only
+--         kept alive.
 --         "claim": 2 generation, 3 time to live in ms, 4 owner. Returns the new generation, or 0.
 --         "quit": 2 generation. Returns 1 for the first of this generation, else 0.
 --         "drop": 2 generation. Deletes it; returns 1 when its quit was not announced before, else 0.
@@ -11,10 +12,10 @@ local found = redis.call('HMGET', key, 'generation', 'quit')
 local stored = tonumber(found[1])
 
 if action == 'save' then
-  if stored and stored > generation then return 0 end
-  redis.call('HSET', key, 'generation', generation, unpack(ARGV, 4))
+  local isCurrent = not stored or stored <= generation
+  if isCurrent then redis.call('HSET', key, 'generation', generation, unpack(ARGV, 4)) end
   redis.call('PEXPIRE', key, ARGV[3])
-  return 1
+  return isCurrent and 1 or 0
 end
 
 if stored ~= generation then return 0 end

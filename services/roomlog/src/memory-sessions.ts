@@ -37,8 +37,8 @@ export function createMemorySessions(ttlMs: number, now: () => number): Sessions
     async save(records) {
       for (const record of records) {
         const old = find(record.pid)
-        if (old !== undefined && old.generation > record.generation) continue
-        put({ ...record, hasQuit: old?.generation === record.generation && old.hasQuit })
+        if (old !== undefined && old.generation > record.generation) put(old)
+        else put({ ...record, hasQuit: old?.generation === record.generation && old.hasQuit })
         sweep()
       }
     },

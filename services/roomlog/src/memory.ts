@@ -140,6 +140,7 @@ export function createMemoryLog(
       const set = followers.get(room) ?? new Set()
       followers.set(room, set.add(follower))
       return {
+        renew: async () => undefined,
         stop: () => {
           if (set.delete(follower) && set.size === 0) followers.delete(room)
         },

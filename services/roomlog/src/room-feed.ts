@@ -12,6 +12,9 @@ const BEHIND_WAIT_MS = 1_000
 const REPAIR_RETRY_MS = 50
 const REPAIR_RETRY_MAX_MS = 1_000
 
+/** Why a feed reads the log. */
+export type RepairReason = 'gap' | 'resumed' | 'behind'
+
 /** Consecutive entries of a room, in the room's one order. */
 export interface Run {
   /** The epoch in which these numbers were given. */
@@ -27,7 +30,7 @@ export interface FeedListener {
   /** Entries after the cursor are no longer in the log: what follows has a hole. */
   onLost?(): void
   /** A live batch did not follow the cursor, or the subscription was interrupted: the log is read. */
-  onRepair?(reason: 'gap' | 'resumed' | 'behind'): void
+  onRepair?(reason: RepairReason): void
 }
 
 /**
@@ -152,7 +155,7 @@ export class RoomFeed {
     this.#listener.onRun(run)
   }
 
-  #startRepair(reason: 'gap' | 'resumed' | 'behind'): void {
+  #startRepair(reason: RepairReason): void {
     if (this.#isClosed) return
     if (this.#waiting !== undefined) {
       this.#isReadAgainNeeded = true
@@ -160,16 +163,18 @@ export class RoomFeed {
     }
     this.#waiting = []
     this.#listener.onRepair?.(reason)
-    void this.#repairUntilDone()
+    void this.#repairUntilDone(reason)
   }
 
-  async #repairUntilDone(): Promise<void> {
+  async #repairUntilDone(reason: RepairReason): Promise<void> {
     for (
       let wait = REPAIR_RETRY_MS;
       !this.#isClosed;
       wait = Math.min(2 * wait, REPAIR_RETRY_MAX_MS)
     ) {
       try {
+        // What was not told of, although nothing broke, will not be told of next time either.
+        if (reason === 'behind') await this.#following?.renew()
         await this.#repair()
         return
       } catch {

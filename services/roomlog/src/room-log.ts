@@ -65,6 +65,11 @@ export interface Follower {
 }
 
 export interface Following {
+  /**
+   * Subscribes once more, for a follower that seems to get nothing: does no harm to a subscription that is in force. Rejects with
+   * `LogUnavailable`.
+   */
+  renew(): Promise<void>
   /** No calls to the follower after it was called. */
   stop(): void
 }

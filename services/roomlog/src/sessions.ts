@@ -28,7 +28,10 @@ export interface FoundSession extends SessionRecord {
  * none; it is kept for its time to live after the last `save`. All methods reject with `LogUnavailable` when the store is away.
  */
 export interface Sessions {
-  /** Writes or refreshes records. A record whose stored generation is higher is left as it is: its session moved on. */
+  /**
+   * Writes or refreshes records. A record whose stored generation is higher is left as it is, since its session moved on, and kept alive:
+   * what took it may have been an earlier attempt of the client, overtaken by the connection that it has.
+   */
   save(records: readonly SessionRecord[]): Promise<void>
   find(pid: string): Promise<FoundSession | undefined>
   /**

@@ -56,3 +56,27 @@ it('a producer that was idle for longer than any retry is forgotten', async () =
   expect(await send(9)).toMatchObject({ status: 'appended', seqs: [2] })
   await log.close()
 })
+
+it('a session is kept alive by an owner that was overtaken, which changes nothing', async () => {
+  const { log, pass } = logAt(1_000)
+  const session = {
+    pid: 'pid',
+    sid: 'sid',
+    namespace: '/',
+    room: newRoom(),
+    name: 'alice',
+    since: 1,
+    owner: 'one',
+    generation: 1,
+  }
+  await log.sessions.save([session])
+  await log.sessions.claim('pid', 1, 'two')
+  for (let minutes = 0; minutes < 9; minutes += 3) {
+    pass(3 * MINUTE)
+    await log.sessions.save([session])
+  }
+  expect(await log.sessions.find('pid')).toMatchObject({ owner: 'two', generation: 2 })
+  pass(5 * MINUTE)
+  expect(await log.sessions.find('pid')).toBeUndefined()
+  await log.close()
+})

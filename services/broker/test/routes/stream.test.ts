@@ -153,7 +153,10 @@ describe('GET /v1/rooms/{room}/stream', () => {
 
   it('finds by its heartbeat what a subscription lost without a trace', async () => {
     const log = createMemoryLog()
-    const deaf: RoomLog = { ...log, follow: async () => ({ stop: () => undefined }) }
+    const deaf: RoomLog = {
+      ...log,
+      follow: async () => ({ renew: async () => undefined, stop: () => undefined }),
+    }
     await using own = await startTestBroker({ streamHeartbeatMs: 100 }, { roomLog: deaf })
     const room = newRoom()
     using reader = await open(room, {}, '', own)

@@ -14,6 +14,11 @@ const COMMAND_TIMEOUT_MS = 2_000
  * would be waited for until the kernel gives up, which takes a quarter of an hour.
  */
 const SOCKET_TIMEOUT_MS = 4_000
+/**
+ * How often a cluster's slots are asked for, in milliseconds. A subscriber whose slot moved asks at once, but perhaps a node that has not
+ * heard of the move: this is how long its rooms then stay without a subscription.
+ */
+const SLOTS_REFRESH_MS = 2_000
 /** How long the answer to a connection attempt may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 2_000
 
@@ -114,7 +119,7 @@ export function connect(
       enableOfflineQueue: isPatient,
       clusterRetryStrategy: retryStrategy,
       slotsRefreshTimeout: COMMAND_TIMEOUT_MS,
-      slotsRefreshInterval: 5_000,
+      slotsRefreshInterval: SLOTS_REFRESH_MS,
       // A moved slot is learnt from the refusal; one more try finds its new node.
       maxRedirections: 4,
     })

@@ -21,6 +21,7 @@ import { connectRedis, type RedisClient } from './connect.ts'
 import { gatherWrites } from './gather.ts'
 import { roomKeys } from './keys.ts'
 import { createRedisSessions } from './redis-sessions.ts'
+import { replicatedAppend, type AppendArgs, type AppendReply } from './replicated-append.ts'
 import { readScript } from './script.ts'
 import { createSubscriptions, type ChannelListener } from './subscriptions.ts'
 
@@ -36,6 +37,11 @@ interface RedisLogOptions {
   readonly retention?: Partial<Retention>
   /** How long a session is kept after it was last saved, in milliseconds. */
   readonly sessionTtlMs?: number
+  /**
+   * Replicas that must have an append before it counts, 0 by default. Fewer after a second: the append has failed, and is answered from
+   * the log's memory of producers and keys when it is sent again.
+   */
+  readonly waitReplicas?: number
   /** Told of outages and of their ends, once each, and of errors between them. */
   readonly onEvent?: (event: RedisLogEvent) => void
 }
@@ -46,6 +52,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     url,
     keyPrefix = 'roomcast',
     connectionName = 'roomcast',
+    waitReplicas = 0,
     onEvent = () => undefined,
   } = options
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
@@ -53,38 +60,47 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     append: { lua: readScript('append'), numberOfKeys: 2 },
     read: { lua: readScript('read'), numberOfKeys: 2 },
   }
-  const client = connectRedis(url, connectionName) as RedisClient & Commands
-  for (const [name, definition] of Object.entries(scripts))
-    client.defineCommand(`room${name}`, definition)
-  gatherWrites(client)
+  const client = connectWith(scripts, url, connectionName)
   const subscriber = connectRedis(url, `${connectionName}-follow`)
   const subscriptions = createSubscriptions(subscriber, (error) =>
     onEvent({ kind: 'error', error }),
   )
 
-  const state = watchConnections([client, subscriber], onEvent)
+  /** WAIT blocks its connection until the replicas have answered: reads must not stand behind that. */
+  const waiting =
+    waitReplicas === 0 ? undefined : connectWith(scripts, url, `${connectionName}-append`)
+  const clients = [client, subscriber, ...(waiting === undefined ? [] : [waiting])]
+  const state = watchConnections(clients, onEvent)
+  const runAppends =
+    waiting === undefined
+      ? (batches: readonly AppendArgs[]) => batches.map((args) => client.roomappend(...args))
+      : replicatedAppend(waiting, waitReplicas)
 
-  const appendBatch = async ({ room, producer, messages }: AppendBatch): Promise<AppendResult> => {
+  const argsOf = ({ room, producer, messages }: AppendBatch): AppendArgs => {
     const keys = roomKeys(keyPrefix, room)
+    return [
+      keys.meta,
+      keys.stream,
+      keys.messageKeys,
+      keys.channel,
+      newEpoch(),
+      retention.historySize,
+      retention.historyTtlMs,
+      retention.keyWindowMs / 2,
+      retention.producerTtlMs / 2,
+      EPOCHS_KEPT,
+      producer?.id ?? '',
+      producer?.first ?? 0,
+      keys.producers,
+      ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
+    ]
+  }
+
+  const resultOf = async (reply: Promise<AppendReply>, messages: number): Promise<AppendResult> => {
     try {
-      const [isAppended, epochOrLast, seqs = '', ends = ''] = await client.roomappend(
-        keys.meta,
-        keys.stream,
-        keys.messageKeys,
-        keys.channel,
-        newEpoch(),
-        retention.historySize,
-        retention.historyTtlMs,
-        retention.keyWindowMs / 2,
-        retention.producerTtlMs / 2,
-        EPOCHS_KEPT,
-        producer?.id ?? '',
-        producer?.first ?? 0,
-        keys.producers,
-        ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
-      )
+      const [isAppended, epochOrLast, seqs = '', ends = ''] = await reply
       return isAppended === 1
-        ? appendedResult(epochOrLast, parseSeqs(seqs, messages.length), parseEnds(ends))
+        ? appendedResult(epochOrLast, parseSeqs(seqs, messages), parseEnds(ends))
         : { status: 'out_of_order', last: epochOrLast }
     } catch (error) {
       onEvent({ kind: 'error', error })
@@ -109,7 +125,10 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   return {
     async append(batches) {
       // Batches of one room go out in their order on one connection, and Redis keeps it.
-      return Promise.all(batches.map(appendBatch))
+      const replies = runAppends(batches.map(argsOf))
+      return Promise.all(
+        replies.map((reply, i) => resultOf(reply, batches[i]?.messages.length ?? 0)),
+      )
     },
 
     read: (room, range) => readPage(room, range, 0),
@@ -131,7 +150,10 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
       const { channel } = roomKeys(keyPrefix, room)
       const listener = listenerOf(follower, (error) => onEvent({ kind: 'error', error }))
       await subscriptions.add(channel, listener)
-      return { stop: () => subscriptions.remove(channel, listener) }
+      return {
+        renew: () => subscriptions.renew(channel),
+        stop: () => subscriptions.remove(channel, listener),
+      }
     },
 
     async clear(room) {
@@ -154,15 +176,31 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     async close() {
       state.stop()
       await subscriptions.close()
-      subscriber.disconnect()
-      client.disconnect()
+      for (const connection of clients) connection.disconnect()
     },
   }
 }
 
+interface Script {
+  readonly lua: string
+  readonly numberOfKeys: number
+}
+
+function connectWith(
+  scripts: Readonly<Record<string, Script>>,
+  url: string,
+  name: string,
+): RedisClient & Commands {
+  const client = connectRedis(url, name) as RedisClient & Commands
+  for (const [script, definition] of Object.entries(scripts))
+    client.defineCommand(`room${script}`, definition)
+  gatherWrites(client)
+  return client
+}
+
 /** The scripts as methods, the way ioredis's `defineCommand` makes them. */
 interface Commands {
-  roomappend(...args: (string | number)[]): Promise<[1, string, string, string] | [0, number]>
+  roomappend(...args: AppendArgs): Promise<AppendReply>
   roomread(...args: (string | number)[]): Promise<string[]>
 }
 

@@ -23,6 +23,11 @@ export interface ChannelListener {
 export interface Subscriptions {
   /** Resolves when the subscription is in force. Rejects with `LogUnavailable`; the listener is then not added. */
   add(channel: string, listener: ChannelListener): Promise<void>
+  /**
+   * Subscribes to a channel once more: a node of a cluster may drop one while nothing changes that could be seen. Rejects with
+   * `LogUnavailable`.
+   */
+  renew(channel: string): Promise<void>
   remove(channel: string, listener: ChannelListener): void
   close(): Promise<void>
 }
@@ -119,6 +124,15 @@ export function createSubscriptions(
       } catch (error) {
         if (channels.get(name) === channel) channels.delete(name)
         throw new LogUnavailable('while subscribing', { cause: error })
+      }
+    },
+
+    async renew(name) {
+      if (isClosed || !channels.has(name)) return
+      try {
+        await client.ssubscribe(name)
+      } catch (error) {
+        throw new LogUnavailable('while subscribing again', { cause: error })
       }
     },
 
