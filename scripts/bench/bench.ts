@@ -3,7 +3,7 @@
  *
  * Measures what docs/performance.md states, on this machine, over loopback: Roomcast, with every service in a process of its own and a
  * real Redis (appendfsync always), beside stock Socket.IO with its Redis adapter. Prints a table with the targets, and ends with 1 when
- * one is missed. `--v8` gives Roomcast's processes flags, such as max-semi-space-size=4; `--cpu-prof` has each server process write a
+ * one is missed. `--json` adds the rows to a file, in the places of older ones. `--v8` gives Roomcast's processes flags, such as max-semi-space-size=4; `--cpu-prof` has each server process write a
  * profile. Needs Linux, for CPU times.
  */
 import { mkdir } from 'node:fs/promises'
@@ -19,6 +19,7 @@ import { measureMemory } from './memory.ts'
 import { measureNewConnections } from './new-connections.ts'
 import { measureOpenLoop } from './open-loop.ts'
 import { measureRecovery } from './recovery.ts'
+import { addToRecord } from './record.ts'
 import type { Row } from './row.ts'
 import { measureSayToAck } from './say-to-ack.ts'
 import { FULL, QUICK, type BenchOptions } from './scale.ts'
@@ -78,32 +79,43 @@ const cores = chooseCores()
 cores.pin(process.pid, cores.others)
 
 const startedAt = performance.now()
-const rows: Row[] = []
-for (const name of names) {
-  const measure = ROWS[name]
-  if (measure === undefined) continue
-  rows.push(
-    ...(await measure({
-      scale: { ...scale, rounds },
-      cores,
-      flags: values.v8
-        .split(',')
-        .filter((flag) => flag !== '')
-        .map((flag) => `--${flag}`),
-      profiles,
-      note: (line) => {
-        if (!values.quiet) print(`  ${name}: ${line}`)
-      },
-    })),
-  )
-}
-
-const run: Run = {
+const runSoFar = (): Run => ({
   ...thisMachine(),
   isPinned: cores.isPinned,
   isQuick: values.quick,
   rounds,
   v8: values.v8,
   seconds: Math.round((performance.now() - startedAt) / 1_000),
+})
+const options = (name: string): BenchOptions => ({
+  scale: { ...scale, rounds },
+  cores,
+  flags: values.v8
+    .split(',')
+    .filter((flag) => flag !== '')
+    .map((flag) => `--${flag}`),
+  profiles,
+  note: (line) => {
+    if (!values.quiet) print(`  ${name}: ${line}`)
+  },
+})
+
+/** A row that breaks off is missed, and does not keep the others from being measured. */
+async function measureRows(name: string): Promise<readonly Row[]> {
+  try {
+    return (await ROWS[name]?.(options(name))) ?? []
+  } catch (error) {
+    const measured = `broke off: ${error instanceof Error ? error.message : String(error)}`
+    return [{ id: name, what: name, measured, target: 'any', isMet: false, figures: {}, notes: [] }]
+  }
 }
-await showRows(rows, run, values.json)
+
+const rows: Row[] = []
+for (const name of names) {
+  const measured = await measureRows(name)
+  rows.push(...measured)
+  if (values.json !== undefined)
+    await addToRecord(values.json, { machine: runSoFar(), rows: measured })
+}
+
+await showRows(rows, runSoFar(), undefined)

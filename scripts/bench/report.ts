@@ -6,17 +6,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { drawBars } from './bar-chart.ts'
 import { chartsOf } from './charts.ts'
-import type { Run } from './machine.ts'
-import type { Row } from './row.ts'
+import { readRecord } from './record.ts'
 import { tableOf, withTable } from './table.ts'
 
 const DOCS = new URL('../../docs/', import.meta.url)
 const PAGE = new URL('performance.md', DOCS)
 
 const source = process.argv[2] ?? new URL('bench.json', DOCS)
-const { machine, rows } = JSON.parse(await readFile(source, 'utf8')) as {
-  machine: Run
-  rows: readonly Row[]
-}
+const { machine, rows } = await readRecord(source)
 for (const [file, chart] of chartsOf(rows)) await writeFile(new URL(file, DOCS), drawBars(chart))
 await writeFile(PAGE, withTable(await readFile(PAGE, 'utf8'), tableOf(machine, rows)))

@@ -1,4 +1,5 @@
-import { connect } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { clientFrame, frameReader, OPCODE } from './frames.ts'
 
 /** Bytes that one read takes at most. One such buffer serves all connections of a process: reads are handled one after another. */
@@ -48,7 +49,7 @@ export interface RawConnection {
  * Packets are handed over as bytes, so that counting them costs next to nothing.
  */
 export function openRaw(options: RawOptions, listener: RawListener): RawConnection {
-  const { hostname, port, host } = new URL(options.url)
+  const { host } = new URL(options.url)
   let answer: Buffer | undefined = Buffer.alloc(0)
   let isOver = false
   let why: string | undefined
@@ -78,38 +79,29 @@ export function openRaw(options: RawOptions, listener: RawListener): RawConnecti
     socket.write(clientFrame(OPCODE.text, `4${packet}`))
   }
 
-  const socket = connect({
-    host: hostname,
-    port: Number(port),
-    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
-    noDelay: true,
-    onread: {
-      buffer: options.readBuffer,
-      callback(length, buffer) {
-        if (why !== undefined) return false
-        const chunk = buffer as Buffer
-        if (answer === undefined) {
-          read(chunk, 0, length)
-          return true
-        }
-        answer = Buffer.concat([answer, chunk.subarray(0, length)])
-        const head = answer.indexOf('\r\n\r\n')
-        if (head === -1) {
-          if (answer.length > ANSWER_MAX_BYTES) end('no answer to the upgrade')
-          return true
-        }
-        const status = answer.toString('latin1', 9, 12)
-        if (status !== '101') {
-          end(`HTTP ${status}`)
-          return false
-        }
-        const rest = answer.subarray(head + 4)
-        answer = undefined
-        read(rest, 0, rest.length)
-        return true
-      },
-    },
-  })
+  const take = (chunk: Buffer, length: number): void => {
+    if (why !== undefined) return
+    if (answer === undefined) {
+      read(chunk, 0, length)
+      return
+    }
+    answer = Buffer.concat([answer, chunk.subarray(0, length)])
+    const head = answer.indexOf('\r\n\r\n')
+    if (head === -1) {
+      if (answer.length > ANSWER_MAX_BYTES) end('no answer to the upgrade')
+      return
+    }
+    const status = answer.toString('latin1', 9, 12)
+    if (status !== '101') {
+      end(`HTTP ${status}`)
+      return
+    }
+    const rest = answer.subarray(head + 4)
+    answer = undefined
+    read(rest, 0, rest.length)
+  }
+
+  const socket = dial(options, take)
   socket.on('error', (error: NodeJS.ErrnoException) => {
     why ??= error.code ?? error.message
   })
@@ -128,6 +120,31 @@ export function openRaw(options: RawOptions, listener: RawListener): RawConnecti
     },
     destroy: () => end('closed by us'),
   }
+}
+
+/** Opens the connection; over TLS what is read is a Buffer of its own each time. */
+function dial(
+  { url, localAddress, readBuffer }: RawOptions,
+  take: (chunk: Buffer, length: number) => void,
+): Socket {
+  const { protocol, hostname, port } = new URL(url)
+  const isTls = protocol === 'https:'
+  const target = {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port === '' ? (isTls ? 443 : 80) : port),
+    ...(localAddress === undefined ? {} : { localAddress }),
+  }
+  if (isTls) {
+    // An address is no name that a certificate could be chosen by.
+    const name = isIP(target.host) === 0 ? { servername: hostname } : {}
+    const socket = connectTls({ ...target, ...name, ALPNProtocols: ['http/1.1'] })
+    return socket.on('data', (chunk: Buffer) => take(chunk, chunk.length))
+  }
+  const callback = (length: number, buffer: Uint8Array): boolean => {
+    take(buffer as Buffer, length)
+    return true
+  }
+  return connect({ ...target, noDelay: true, onread: { buffer: readBuffer, callback } })
 }
 
 /** What a current browser sends with a websocket's upgrade from a page with a few cookies. */

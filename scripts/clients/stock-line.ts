@@ -1,4 +1,5 @@
-import { Agent } from 'node:http'
+import http from 'node:http'
+import https from 'node:https'
 import { io, type Socket } from 'socket.io-client'
 import { RECONNECT_MS, type Line, type LineListener, type LineOptions } from './line.ts'
 import type { AckAnswer, SeenMessage } from './packets.ts'
@@ -9,6 +10,7 @@ export function openStockLine(
   listener: LineListener,
 ): Line {
   // Polls over kept connections, as a browser's: each one anew would use up the ports of this machine.
+  const { Agent } = url.startsWith('https:') ? https : http
   const agent = new Agent({
     keepAlive: true,
     ...(localAddress === undefined ? {} : { localAddress }),

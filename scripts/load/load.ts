@@ -44,8 +44,8 @@ function number(name: keyof typeof values, least: number, most: number): number 
 
 const urls = values.url.split(',')
 for (const url of urls) if (!URL.canParse(url)) refuse(`--url: ${url} is no URL`)
-if (urls.some((url) => new URL(url).protocol !== 'http:'))
-  refuse('--url takes http:// alone: the clients speak no TLS')
+if (!urls.every((url) => /^https?:$/.test(new URL(url).protocol)))
+  refuse('--url takes http:// and https://')
 const transport = TRANSPORTS.find((name) => name === values.transport)
 if (transport === undefined) refuse(`--transport takes ${TRANSPORTS.join(', ')}`)
 const connections = number('connections', 1, CONNECTIONS_MAX)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { drawBars } from '../bench/bar-chart.ts'
 import { chartsOf } from '../bench/charts.ts'
+import { mergeRows } from '../bench/record.ts'
 import { spread, type Row } from '../bench/row.ts'
 import { tableOf, withTable } from '../bench/table.ts'
 
@@ -30,6 +31,14 @@ const machine = {
 describe('spread', () => {
   it('keeps the median, the ends and each round', () => {
     expect(spread([3, 1, 2])).toEqual({ median: 2, lowest: 1, highest: 3, rounds: [3, 1, 2] })
+  })
+})
+
+describe('a record', () => {
+  it('has the latest of each row, in the old places', () => {
+    const [old, other, again] = [row, { ...row, id: 'other' }, { ...row, measured: 'less' }]
+    expect(mergeRows([old, other], [again])).toEqual([again, other])
+    expect(mergeRows([old], [other])).toEqual([old, other])
   })
 })
 

@@ -1,12 +1,23 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
+import {
+  serverCa,
+  serverCert,
+  serverKey,
+} from '../../services/presence/test/kubernetes/certificates.ts'
 import { startDeployment } from '../support/deployment.ts'
 import { startProcess, within, type TestProcess } from '../support/processes.ts'
 
 const cwd = fileURLToPath(new URL('../..', import.meta.url))
 const LIMIT_MS = 60_000
 
-function startLoad(options: Readonly<Record<string, string>>): TestProcess {
+function startLoad(options: Readonly<Record<string, string>>, env = {}): TestProcess {
   return startProcess(
     process.execPath,
     [
@@ -15,7 +26,7 @@ function startLoad(options: Readonly<Record<string, string>>): TestProcess {
       'scripts/load/load.ts',
       ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
     ],
-    { cwd, env: { PATH: process.env['PATH'] ?? '' } },
+    { cwd, env: { PATH: process.env['PATH'] ?? '', ...env } },
   )
 }
 
@@ -41,6 +52,40 @@ describe('npm run load', () => {
       expect(load.output()).toMatch(/^30 connections broke: 30 recovered/m)
       expect(load.output()).toMatch(/^0 violations$/m)
       expect(status).toBe(0)
+    },
+    2 * LIMIT_MS,
+  )
+
+  it(
+    'goes through an entrance that speaks TLS',
+    async () => {
+      await using deployment = await startDeployment({ gateways: 1 })
+      const gateway = Number(new URL(deployment.gateways[0]?.url ?? '').port)
+      const entrance = createServer({ cert: serverCert, key: serverKey }, (outer) => {
+        const inner = connect(gateway, '127.0.0.1')
+        for (const socket of [outer, inner]) {
+          // The load breaks its connections when it is done.
+          socket.on('error', () => undefined)
+          socket.on('close', () => (socket === outer ? inner : outer).destroy())
+        }
+        outer.pipe(inner).pipe(outer)
+      })
+      const folder = await mkdtemp(join(tmpdir(), 'roomcast-load-'))
+      try {
+        const ca = join(folder, 'ca.pem')
+        await writeFile(ca, serverCa)
+        await once(entrance.listen(0, '127.0.0.1'), 'listening')
+        const url = `https://127.0.0.1:${(entrance.address() as AddressInfo).port}`
+        await using load = startLoad(
+          { url, connections: '6', rooms: '2', rate: '20', duration: '1', transport: 'mixed' },
+          { NODE_EXTRA_CA_CERTS: ca },
+        )
+        expect(await load.ended(LIMIT_MS)).toBe(0)
+        expect(load.output()).toMatch(/^said (\d+), acknowledged \1, delivered [1-9]/m)
+      } finally {
+        entrance.close()
+        await rm(folder, { recursive: true, force: true })
+      }
     },
     2 * LIMIT_MS,
   )
