@@ -76,7 +76,8 @@ function groupOf(rows: readonly Row[], { id, label, figure, write }: Aspect): re
   if (row === undefined) return []
   const bars = Object.entries(row.figures).flatMap(([system, figures]) => {
     const spread = figures[figure]
-    if (spread === undefined) return []
+    // Without a sample there is no percentile: NaN, and null in JSON.
+    if (spread === undefined || !Number.isFinite(spread.median)) return []
     const { median, lowest, highest } = spread
     return [{ series: nameOf(system), value: median, lowest, highest, text: write(median) }]
   })

@@ -54,7 +54,7 @@ export async function measureMemory(options: BenchOptions): Promise<readonly Row
       target: `at most ${TARGET_KB} KB`,
       isMet: kb('roomcast') <= TARGET_KB,
       figures,
-      notes: [],
+      notes: flags.length === 0 ? [] : [`roomcast ran with ${flags.join(' ')}`],
     },
   ]
 }

@@ -7,6 +7,8 @@ const PER_SECOND = 100
 const TEXT_BYTES = 64
 const CPU_SHARE = 0.25
 const EXTRA_P99_MS = 30
+/** The window's edges cut off some deliveries. */
+const KEEPS_UP = 0.98
 
 /** One room in which a hundred messages a second are said, whatever becomes of them. */
 export async function measureOpenLoop(options: BenchOptions): Promise<readonly Row[]> {
@@ -31,7 +33,12 @@ export async function measureOpenLoop(options: BenchOptions): Promise<readonly R
       what: `open loop, 1 room of ${MEMBERS} at ${PER_SECOND} messages a second`,
       measured: `${text(roomcast)}; stock ${text(stock)}`,
       target: `CPU at most a quarter, p99 at most ${EXTRA_P99_MS} ms above`,
-      isMet: results.isProven && cpu / stockCpu <= CPU_SHARE && p99 <= stockP99 + EXTRA_P99_MS,
+      // Little CPU is no merit of who does not keep up.
+      isMet:
+        results.isProven &&
+        medianOf(roomcast, 'deliveriesPerSecond') >= KEEPS_UP * PER_SECOND * MEMBERS &&
+        cpu / stockCpu <= CPU_SHARE &&
+        p99 <= stockP99 + EXTRA_P99_MS,
       figures,
       notes: results.notes,
     },

@@ -13,7 +13,10 @@ export function tableOf(run: Run, rows: readonly Row[]): string {
     `medians of ${rounds} rounds${isQuick ? ' of the quick form' : ''}`,
     ...(v8 === '' ? [] : [`Roomcast with \`--${v8.replaceAll(',', '` and `--')}\``]),
   ]
-  const notes = rows.flatMap(({ what, notes }) => notes.map((note) => `- ${what}: ${note}`))
+  const notes = [...new Set(rows.flatMap((row) => row.notes))].map((note) => {
+    const concerned = rows.filter((row) => row.notes.includes(note)).map(({ what }) => what)
+    return `- ${note} (${concerned.length === rows.length ? 'every row' : concerned.join('; ')})`
+  })
   return [
     `${how.join(', ')}.`,
     '',
@@ -27,7 +30,7 @@ export function tableOf(run: Run, rows: readonly Row[]): string {
   ].join('\n')
 }
 
-/** The page with another table between its marks. Throws when it has none. */
+/** The page with another result between its marks. Throws when it has none. */
 export function withTable(page: string, table: string): string {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
   if (begin === -1 || end < begin) throw new Error(`the page has no ${BEGIN} … ${END}`)

@@ -54,10 +54,11 @@ export interface Account {
   /** Messages that should have arrived at members and did not, and those that arrived too often. */
   readonly missing: number
   readonly surplus: number
-  /** Witnesses' messages that were not the sender's next one. */
+  /** Witnesses' messages that were not after the sender's last one. */
   readonly disordered: number
   /** The order in which the witnesses of a room saw its messages, as a number: equal for the same order. */
   readonly orders: readonly (readonly number[])[]
+  /** Since the last account. */
   readonly refused: number
   /** Messages without an acknowledgement: whether they were taken is not known. */
   readonly unanswered: number
@@ -98,7 +99,7 @@ interface Member {
   readonly isWitness: boolean
   connection: RawConnection | undefined
   received: number
-  /** The next number of each sender; of witnesses alone. */
+  /** One more than the last number of each sender; of witnesses alone. */
   readonly next: number[]
   order: number
   isStalled: boolean
@@ -146,7 +147,8 @@ export function createCrowd(): Crowd {
     const { message } = readEvent(buffer.toString('utf8', start + 1, end))
     const { sender, number, dueUs } = readText(message.data.text ?? '')
     latencies.record(monotonicUs() - dueUs)
-    if (number !== (member.next[sender] ?? 0)) disordered++
+    // One that was left out shows in the counts; those that were refused never come.
+    if (number < (member.next[sender] ?? 0)) disordered++
     member.next[sender] = number + 1
     // Any mixture will do: only equal orders have to be equal.
     member.order = (Math.imul(member.order, 31) + sender * 1_000_003 + number) | 0
@@ -337,13 +339,15 @@ export function createCrowd(): Crowd {
       for (const { isWitness, room, order } of readers)
         if (isWitness) orders[room.index]?.push(order)
       const unanswered = sent - answered
+      const refusals = refused
+      refused = 0
       return {
         members: readers.length,
         missing,
         surplus,
         disordered,
         orders,
-        refused,
+        refused: refusals,
         unanswered,
         closed,
       }

@@ -16,7 +16,7 @@ export interface Latencies {
   reset(): void
 }
 
-/** In milliseconds. */
+/** In milliseconds; NaN without a sample. */
 export interface LatencySummary {
   readonly count: number
   readonly p50: number
@@ -37,7 +37,8 @@ export function createLatencies(): Latencies {
     numberOfSignificantValueDigits: DIGITS,
     bitBucketSize: 32,
   })
-  const ms = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1_000
+  const ms = (percentile: number): number =>
+    histogram.totalCount === 0 ? Number.NaN : histogram.getValueAtPercentile(percentile) / 1_000
   return {
     record: (microseconds) =>
       histogram.recordValue(Math.min(MAX_US, Math.max(1, Math.round(microseconds)))),

@@ -69,7 +69,7 @@ describe('the table', () => {
     expect(once).toContain(
       '| memory of a connection | roomcast 8.0 KB, stock 16.0 KB | at most 10 KB | met |',
     )
-    expect(once).toContain('- memory of a connection: the machine was busy')
+    expect(once).toContain('- the machine was busy (every row)')
     expect(once).not.toContain('old')
     expect(withTable(once, tableOf(machine, [row]))).toBe(once)
     expect(() => withTable('a page without marks', '')).toThrow('has no <!-- bench -->')
