@@ -9,7 +9,8 @@ interface Aspect {
   readonly write: (value: number) => string
 }
 
-const millions = (value: number): string => `${(value / 1_000_000).toFixed(2)} million`
+const thousands = (value: number): string =>
+  (1_000 * Math.round(value / 1_000)).toLocaleString('en')
 const percent = (value: number): string => `${(100 * value).toFixed(0)} %`
 const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`
 const kb = (value: number): string => `${(value / 1_000).toFixed(1)} KB`
@@ -26,7 +27,7 @@ const CHARTS: readonly {
       id: `closed-loop-${inFlight}`,
       label: `${inFlight} in flight`,
       figure: 'deliveriesPerCpuSecond',
-      write: millions,
+      write: thousands,
     })),
   },
   {
