@@ -87,8 +87,8 @@ const LETTER_S = 0x73
 const JOIN_ACK = 0
 const TICK_MS = 1
 const SETTLE_STEP_MS = 50
-/** Nothing new for as long as this: nothing comes any more. */
-const QUIET_MS = 10_000
+/** Nothing new for as long as this: nothing comes any more. A server may write one burst to thousands for many seconds. */
+const QUIET_MS = 30_000
 const ANSWERS_LIMIT_MS = 60_000
 /** How long a saturated server may take to work off what it has been given. */
 const ACCOUNT_LIMIT_MS = 60_000
