@@ -87,7 +87,7 @@ export const gatewaySettings = {
     })
     .optional()
     .describe(
-      'Name of the cookie by which the ingress keeps a client at one gateway, with its attributes, such as `roomcast; Path=/`. A gateway that ends takes it back, so that clients are not led to it again.',
+      'Name of the cookie by which the ingress keeps a client at one gateway, with its attributes, such as `roomcast; Path=/`. A gateway that ends, or sends connections elsewhere, takes it back, so that clients are not led to it again.',
     ),
   SLOW_CLIENT_BYTES: bytes(1_048_576, 16_384, 1_073_741_824).describe(
     'Unsent bytes that a connection may have; over it the connection is ended.',

@@ -24,6 +24,7 @@ import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import { forwardStrays } from './forward.ts'
+import { refuseHandshakes } from './handshakes.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
@@ -34,6 +35,7 @@ import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
 import { createRepeatedPolls } from './repeated-polls.ts'
 import { createRooms } from './rooms.ts'
+import { createShedding } from './shed.ts'
 import type { ChatServer } from './sockets.ts'
 
 export interface GatewayDeps {
@@ -93,14 +95,20 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       },
       ...corsOf(config),
     })
-    io.engine.use(refuseHandshakes(() => isEnding, config.affinityCookie))
+    io.engine.use(
+      refuseHandshakes({
+        isEnding: () => isEnding,
+        turnsAway: () => shedding.turnsAway(),
+        affinityCookie: config.affinityCookie,
+      }),
+    )
 
     const ids = createSessionIds(instance, config.internalToken ?? 'roomcast')
     // Engine.IO documents `generateId` as the way to choose ids; its types know it as a private part.
     Object.assign(io.engine, { generateId: () => ids.create() })
 
     const isRepeated = createRepeatedPolls()
-    io.engine.use((req: EngineRequest, _res: Response, next: () => void) => {
+    io.engine.use((req: EngineRequest, _res: unknown, next: () => void) => {
       const connection = engineConnection(io.engine, req._query?.['sid'])
       const t = req._query?.['t']
       if (connection !== undefined && isRepeated(connection, { method: req.method ?? '', t }))
@@ -117,6 +125,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
+    const shedding = createShedding(connections, { now: clock, log })
     const fanout = createFanout({
       slowClientBytes: config.slowClientBytes,
       facts,
@@ -171,11 +180,13 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         address: config.advertiseAddress ?? `${config.advertiseHost}:${port}`,
         version: VERSION,
         startedAt: now(),
+        sheds: true,
       },
       log,
       now,
       onGateways: (gateways) => peers.update(gateways),
       onCounts: (counts) => rooms.setCounts(counts),
+      onShed: (shed) => shedding.begin(shed),
     })
     closer.add(() => reporter.close())
     closer.add(() => outbox.flush())
@@ -221,6 +232,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     )
     const end = async (): Promise<void> => {
       isEnding = true
+      shedding.cancel()
       reporter.setDraining(true)
       if (connections.open() > 0) {
         await new Promise((resolve) => {
@@ -257,32 +269,6 @@ function corsOf({ corsOrigins }: Config) {
 interface EngineRequest {
   readonly method?: string
   readonly _query?: Record<string, unknown>
-}
-
-interface Response {
-  writeHead(status: number, headers: Record<string, string>): { end(): void }
-}
-
-/**
- * Refuses new connections while the gateway ends: clients come back by themselves, and are free of the cookie that led them here.
- * Requests of connections that exist go on to their end.
- */
-function refuseHandshakes(isEnding: () => boolean, affinityCookie: string | undefined) {
-  const [cookie, ...attributes] = (affinityCookie ?? '').split(';')
-  const expired = [
-    `${cookie}=`,
-    'Max-Age=0',
-    ...attributes.map((attribute) => attribute.trim()),
-  ].join('; ')
-  const headers = {
-    'retry-after': '1',
-    connection: 'close',
-    ...(affinityCookie === undefined ? {} : { 'set-cookie': expired }),
-  }
-  return (req: { _query?: Record<string, unknown> }, res: Response, next: () => void): void => {
-    if (!isEnding() || req._query?.['sid'] !== undefined) next()
-    else res.writeHead(503, headers).end()
-  }
 }
 
 async function listenPages(

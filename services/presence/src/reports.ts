@@ -8,7 +8,6 @@ import {
   REPORT_PATH,
   type PresenceToGateway,
   type RoomId,
-  type Shed,
 } from '@roomcast/protocol'
 import { isInternalCaller, type Log } from '@roomcast/runtime'
 import { CountFeed } from './counts.ts'
@@ -224,11 +223,11 @@ function parseFrame(data: RawData): GatewayToPresence | undefined {
   }
 }
 
-function frameText(frame: PresenceToGateway | Shed): string {
+function frameText(frame: PresenceToGateway): string {
   return JSON.stringify(frame)
 }
 
-function send({ ws }: Link, frame: PresenceToGateway | Shed): void {
+function send({ ws }: Link, frame: PresenceToGateway): void {
   ws.send(frameText(frame))
 }
 
