@@ -29,6 +29,7 @@ import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
 import { createPages } from './pages.ts'
+import { createPresenceClient } from './presence-client.ts'
 import { createQuits } from './quits.ts'
 import { createRecovery } from './recovery.ts'
 import { keepSessions } from './session-keeper.ts'
@@ -141,6 +142,11 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       concurrency: FLIGHTS_MAX,
     })
     closer.add(() => brokers.close())
+    const presence = await createPresenceClient({
+      urls: config.presenceUrls,
+      internalToken: config.internalToken,
+    })
+    closer.add(() => presence.close())
     const outbox = createOutbox({
       instance,
       maxMessages: config.outboxMaxMessages,
@@ -203,6 +209,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       outbox,
       quits,
       reporter,
+      presence,
       roomLog,
       instance,
       facts,

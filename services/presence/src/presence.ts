@@ -79,7 +79,7 @@ export async function startPresence(
   api.register(statsRoute({ state }))
   api.register(gatewaysRoute({ state }))
   api.register(roomsRoutes({ state }))
-  api.register(membersRoute({ state, apiKeys }))
+  api.register(membersRoute({ state, apiKeys, internalToken }))
   api.register(scaleRoute({ state }))
   api.register(eventsRoute({ feed, facts, apiKeys }))
   api.register(historyRoute({ history, apiKeys, now }))

@@ -5,13 +5,14 @@ import {
   type GatewayView,
   type MembersQuery,
   type MembersView,
+  type MemberView,
   type RoomId,
   type RoomsQuery,
   type RoomsView,
   type RoomView,
   type StatsView,
 } from '@roomcast/protocol'
-import type { Claim, Room } from './roster.ts'
+import type { Room } from './roster.ts'
 import { byText, firstOf } from './selection.ts'
 import type { Gateway, PresenceState } from './state.ts'
 
@@ -140,21 +141,29 @@ function roomView(id: RoomId, room: Room<Gateway> | undefined): z.infer<typeof R
   }
 }
 
-/** A page of a room's members in the order of their sids. O(members of the room). */
+/**
+ * Who is in a room: each name once, with its connections, who is there for longest first; of a room with more than `limit` names the
+ * numbers alone. O(members of the room).
+ */
 export function membersOf(
   { roster }: PresenceState,
   id: RoomId,
-  { limit, after = '' }: z.output<typeof MembersQuery>,
-): z.infer<typeof MembersView> {
+  { limit }: z.output<typeof MembersQuery>,
+): MembersView {
   const room = roster.rooms.get(id)
-  function* following(): Iterable<Claim<Gateway>> {
-    for (const member of room?.members.values() ?? []) if (member.sid > after) yield member
+  const counts = { room: id, online: room?.members.size ?? 0, users: room?.users.size ?? 0 }
+  if (counts.users > limit) return counts
+  const byName = new Map<string, MemberView>()
+  for (const { name, since, owner } of room?.members.values() ?? []) {
+    const known = byName.get(name)
+    const connections = (known?.connections ?? 0) + 1
+    byName.set(
+      name,
+      known !== undefined && known.since <= since
+        ? { ...known, connections }
+        : { name, since, gateway: owner.info.pod, connections },
+    )
   }
-  return {
-    room: id,
-    online: room?.members.size ?? 0,
-    members: firstOf(following(), limit, (a, b) => byText(a.sid, b.sid)).map(
-      ({ sid, name, since, owner }) => ({ sid, name, since, gateway: owner.info.pod }),
-    ),
-  }
+  const members = [...byName.values()]
+  return { ...counts, members: members.sort((a, b) => a.since - b.since || byText(a.name, b.name)) }
 }

@@ -32,6 +32,7 @@ export interface Session {
   joinBucket: Bucket | undefined
   sayBucket: Bucket | undefined
   historyBucket: Bucket | undefined
+  membersBucket: Bucket | undefined
 }
 
 export interface EarlySays {
@@ -48,5 +49,6 @@ export function newSession(destination: Destination): Session {
     joinBucket: undefined,
     sayBucket: undefined,
     historyBucket: undefined,
+    membersBucket: undefined,
   }
 }
