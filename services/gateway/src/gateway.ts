@@ -25,6 +25,7 @@ import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import { forwardStrays } from './forward.ts'
 import { refuseHandshakes } from './handshakes.ts'
+import { createLostGateways } from './lost-gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
@@ -187,12 +188,16 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         version: VERSION,
         startedAt: now(),
         sheds: true,
+        announces: true,
       },
       log,
       now,
       onGateways: (gateways) => peers.update(gateways),
       onCounts: (counts) => rooms.setCounts(counts),
       onShed: (shed) => shedding.begin(shed),
+      onAnnounce: (living) => {
+        if (!isEnding) void lostGateways.announce(living)
+      },
     })
     closer.add(() => reporter.close())
     closer.add(() => outbox.flush())
@@ -217,6 +222,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
     }
+    const lostGateways = createLostGateways(context, clock)
     serveChat(io, context, recovery)
     const refresher = keepSessions(context)
     closer.add(() => refresher.close())

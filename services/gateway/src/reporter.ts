@@ -44,6 +44,8 @@ export interface ReporterOptions {
   readonly onCounts: (counts: readonly (readonly [RoomId, number])[]) => void
   /** Presence's leader wants connections to move elsewhere. */
   readonly onShed: (shed: Shed) => void
+  /** It wants this gateway to announce the members of those that are not among `living`. */
+  readonly onAnnounce: (living: readonly string[]) => void
 }
 
 /** An address of presence, and what the replica there told since its link opened. */
@@ -58,7 +60,7 @@ interface Place {
 /** Reports this gateway to every replica of presence, and listens to them. */
 export function startReporter(options: ReporterOptions): Reporter {
   const { presenceUrls, internalToken, gateway, log, now } = options
-  const { onGateways, onCounts, onShed } = options
+  const { onGateways, onCounts, onShed, onAnnounce } = options
   const { tickMs = REPORT_DIFF_INTERVAL_MS } = options
   const members = new Map<string, ReportedMember>()
   /** Own members by room. */
@@ -106,6 +108,10 @@ export function startReporter(options: ReporterOptions): Reporter {
     }
     if (hearsay.t === 'shed') {
       onShed(hearsay)
+      return
+    }
+    if (hearsay.t === 'announce') {
+      onAnnounce(hearsay.living)
       return
     }
     const counts = hearsay.counts.filter(([room]) => rooms.has(room))

@@ -114,7 +114,7 @@ export async function startPresence(
       internalToken,
       facts: createDutyFacts({ telemetry, log }),
       now,
-      shed: reports.shed,
+      reports,
     })
     // First of all, so that another replica can lead.
     closer.add(() => duties.close())

@@ -51,6 +51,8 @@ interface Link {
 export interface Reports {
   /** Asks a gateway to send connections elsewhere; false when it is not there, or does not do that. */
   shed(instance: string, connections: number, withinMs: number): boolean
+  /** Asks a gateway to announce the members of gateways that are not among `living`, when it does that. */
+  announce(instance: string, living: readonly string[]): void
   close(): Promise<void>
 }
 
@@ -155,6 +157,13 @@ export function startReports({
     else sockets.handleUpgrade(req, socket, head, accept)
   }
 
+  /** The way to a gateway that knows what it is asked. */
+  const linkOf = (instance: string, ability: 'sheds' | 'announces'): Link | undefined => {
+    const gateway = state.gateways.get(instance)
+    const link = gateway?.info[ability] === true ? links.get(gateway.link) : undefined
+    return link === undefined || link.isEnding ? undefined : link
+  }
+
   const onlineFor =
     ({ id }: Link) =>
     (roomId: RoomId): number | undefined => {
@@ -190,11 +199,14 @@ export function startReports({
   const timer = setInterval(tick, TICK_MS)
   return {
     shed: (instance, connections, withinMs) => {
-      const gateway = state.gateways.get(instance)
-      const link = gateway?.info.sheds === true ? links.get(gateway.link) : undefined
-      if (link === undefined || link.isEnding) return false
+      const link = linkOf(instance, 'sheds')
+      if (link === undefined) return false
       send(link, { t: 'shed', connections, withinMs })
       return true
+    },
+    announce: (instance, living) => {
+      const link = linkOf(instance, 'announces')
+      if (link !== undefined) send(link, { t: 'announce', living: [...living] })
     },
     close: async () => {
       clearInterval(timer)

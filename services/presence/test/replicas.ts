@@ -73,6 +73,7 @@ export class Scene implements AsyncDisposable {
         heard.push(...news)
       },
       onShed: (shed) => sheds.push(shed),
+      onAnnounce: () => undefined,
     })
     this.#closer.add(() => reporter.close())
     return {

@@ -34,4 +34,6 @@ export interface Quit {
   /** False in a room that is too large for notices. */
   readonly isAnnounced: boolean
   readonly session: SessionRecord
+  /** Somebody marked the session as quit, and may have ended before the log had the notice. */
+  readonly isMarked?: boolean
 }
