@@ -43,6 +43,7 @@ export async function createPresenceClient({
 
   const askOne = async (room: RoomId): Promise<MembersView> => {
     const list = replicas.list()
+    const used = turn
     const origin = list[turn % Math.max(1, list.length)]
     try {
       if (origin === undefined) throw new Error('no replica of presence is known')
@@ -58,7 +59,8 @@ export async function createPresenceClient({
       if (statusCode !== 200) throw new Error(`presence answered ${statusCode}`)
       return MembersView.parse(JSON.parse(text))
     } catch (error) {
-      turn++
+      // One step on, however many requests fail together: several would lead around to the same replica.
+      if (turn === used) turn++
       throw new Error('while asking presence for the members of a room', { cause: error })
     }
   }

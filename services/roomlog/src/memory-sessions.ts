@@ -23,6 +23,7 @@ export function createMemorySessions(ttlMs: number, now: () => number): Sessions
     // To the end of the map, whose beginning has those that were not saved for longest.
     kept.delete(session.pid)
     kept.set(session.pid, { session, expiresAt: now() + ttlMs, isSettled: false })
+    if (!beats.has(session.owner)) beats.set(session.owner, now())
   }
   const sweep = (): void => {
     let left = SWEEP_PER_SAVE

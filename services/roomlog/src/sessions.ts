@@ -41,7 +41,7 @@ export interface Sessions {
   quit(pid: string, generation: number): Promise<boolean>
   /** Ends a session of this generation for good, true as for `quit`: its member left on purpose. */
   drop(pid: string, generation: number): Promise<boolean>
-  /** Says that this owner lives: to be called every `OWNER_BEAT_MS`. */
+  /** Says that this owner lives: to be called every `OWNER_BEAT_MS`. The first session of an owner says so as well. */
   beat(owner: string): Promise<void>
   /** Every owner that may still have sessions, and how long ago its last beat was, by the store's clock. */
   owners(): Promise<readonly SeenOwner[]>

@@ -344,6 +344,15 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         expect(await log.sessions.ownedBy('nobody')).toEqual([])
       })
 
+      it('an owner is known by its first session', async () => {
+        const [owner, other] = [newPid(), newPid()]
+        const session = { ...record(newPid()), owner }
+        await log.sessions.save([session])
+        await log.sessions.claim(session.pid, 1, other)
+        const owners = (await log.sessions.owners()).map((seen) => seen.owner)
+        expect(owners).toEqual(expect.arrayContaining([owner, other]))
+      })
+
       it('an owner that lives says so', async () => {
         const [owner, other] = [newPid(), newPid()]
         await log.sessions.beat(owner)

@@ -34,8 +34,16 @@ export function createRedisSessions(
   const save = ({ pid, generation, ...fields }: SessionRecord): Promise<number> =>
     run(keyOf(pid), 'save', generation, ttlMs, ...Object.entries(fields).flat())
 
-  const index = (owner: string, pids: readonly string[]): Promise<unknown> =>
-    client.zadd(indexOf(owner), ...pids.flatMap((pid) => [Date.now() + ttlMs, pid]))
+  const beatOf = (owner: string): Promise<unknown> =>
+    scripts.roomowners(ownersKey, 'beat', ttlMs, owner)
+  /** The owners of this process, which is one, that are known to the store. */
+  const known = new Set<string>()
+  const index = async (owner: string, pids: readonly string[]): Promise<void> => {
+    const indexed = client.zadd(indexOf(owner), ...pids.flatMap((pid) => [Date.now() + ttlMs, pid]))
+    // An owner may end before its first beat.
+    await (known.has(owner) ? indexed : Promise.all([beatOf(owner), indexed]))
+    known.add(owner)
+  }
   const find = async (pid: string): Promise<FoundSession | undefined> =>
     parseSession(pid, await client.hgetall(keyOf(pid)))
 
@@ -72,7 +80,7 @@ export function createRedisSessions(
       await told(
         'saying that an owner lives',
         Promise.all([
-          scripts.roomowners(ownersKey, 'beat', ttlMs, owner),
+          beatOf(owner),
           client.zremrangebyscore(indexOf(owner), '-inf', String(Date.now())),
           client.pexpire(indexOf(owner), ttlMs),
         ]),
