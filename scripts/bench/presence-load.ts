@@ -39,6 +39,8 @@ export async function measurePresenceLoad(): Promise<Row> {
       now: () => performance.now(),
       onGateways: () => undefined,
       onCounts: (counts) => (told += counts.length),
+      onShed: () => undefined,
+      onAnnounce: () => undefined,
     })
     return [reporter, []]
   })

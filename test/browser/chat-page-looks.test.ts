@@ -71,6 +71,9 @@ it('speaks Chinese with who prefers it', async () => {
   await page.notices('join', '张三')
   expect(await page.page.textContent('li.notice')).toContain('张三 加入了房间')
   await page.page.locator('#online').getByText('1 人在线').waitFor()
+  await page.page.click('#online')
+  await page.page.locator('#people-list').getByText('张三').waitFor()
+  await page.page.click('#people-close')
   await page.say('你好')
   await page.shows('你好', 'sent')
   const latin = (await wordsOf(page.page)).filter((words) => /[A-Za-z]{2}/.test(words))
@@ -94,12 +97,12 @@ it('fits a phone: nothing scrolls sideways, and everything can be hit with a fin
     phone.page.evaluate(() => ({
       page: document.documentElement.scrollWidth <= innerWidth,
       list: (document.querySelector('#scroller') ?? document.body).scrollWidth <= innerWidth,
-      outside: [...document.querySelectorAll('button, input, textarea, li, .bubble')].flatMap(
-        (element) => {
-          const { left, right } = element.getBoundingClientRect()
-          return left < 0 || right > innerWidth ? [element.outerHTML] : []
-        },
-      ),
+      outside: [
+        ...document.querySelectorAll('button, input, textarea, li, .bubble, .person'),
+      ].flatMap((element) => {
+        const { left, right } = element.getBoundingClientRect()
+        return left < 0 || right > innerWidth ? [element.outerHTML] : []
+      }),
     }))
   const FITS = { page: true, list: true, outside: [] }
   expect(await fits()).toEqual(FITS)
@@ -122,6 +125,10 @@ it('fits a phone: nothing scrolls sideways, and everything can be hit with a fin
     TARGET_MIN_PX,
   )
   expect(small).toEqual([])
+  await phone.page.click('#online')
+  await phone.page.locator('#people-list li').nth(1).waitFor()
+  expect(await fits()).toEqual(FITS)
+  await phone.page.click('#people-close')
   // The field for the next message is in sight.
   const field = await phone.page.locator('#text').boundingBox()
   expect((field?.y ?? 0) + (field?.height ?? 0)).toBeLessThanOrEqual(PHONE.viewport.height)
@@ -152,6 +159,16 @@ it.each(['light', 'dark'] as const)(
       '.notice',
       '.avatar',
     ])
+    await page.page.click('#online')
+    await page.page.locator('#people-list li').nth(1).waitFor()
+    chat.push(
+      ...(await contrasts(page.page, [
+        '.person .who',
+        '.person .you',
+        '.person .details',
+        '#people-close',
+      ])),
+    )
     const weak = [...entry, ...chat].filter(({ contrast }) => contrast < CONTRAST_MIN)
     expect(weak).toEqual([])
     const { backgroundLuminance = Number.NaN } = chat[0] ?? {}

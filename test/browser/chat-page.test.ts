@@ -67,6 +67,27 @@ it('who enters by the form and who enters by the address meet across gateways', 
   expect(await alice.page.locator('#room-name').textContent()).toBe('a room 漢字/?&')
 })
 
+it('shows who is here, and follows who comes and goes', async () => {
+  const alice = await enter(0, 'people', 'alice')
+  const bob = await join(gateway(1), 'people', 'bob')
+  await join(gateway(0), 'people', 'bob')
+  await alice.counts(3)
+  await alice.page.click('#online')
+  const people = alice.page.locator('#people-list li')
+  const shown = (): Promise<string[]> => people.allInnerTexts()
+  await until('both', async () => (await shown()).length === 2)
+  const words = (await shown()).join('\n')
+  expect(words).toMatch(/alice[^]*You[^]*since[^]*bob[^]*since[^]*2 connections/)
+  bob.close()
+  await until('one connection less', async () => !(await shown()).join('').includes('connections'))
+  const carol = await join(gateway(1), 'people', '<b>carol</b>')
+  await until('a third', async () => (await shown()).length === 3)
+  expect((await shown())[2]).toContain('<b>carol</b>')
+  carol.close()
+  await alice.page.keyboard.press('Escape')
+  expect(await alice.page.locator('#people').isVisible()).toBe(false)
+})
+
 it('a closed tab is a member who leaves', async () => {
   const alice = await enter(0, 'tabs', 'alice')
   const bob = await enter(1, 'tabs', 'bob')
@@ -254,7 +275,7 @@ it('everything can be done with the keyboard, and what has the focus is seen', a
     expect([id, isSeen]).toEqual([id, true])
     way.push(id)
   }
-  expect(way).toEqual(['scroller', 'share', 'leave'])
+  expect(way).toEqual(['scroller', 'share', 'online', 'leave'])
   await keyboard.press('Enter')
   await alice.page.locator('form#enter').waitFor()
   expect(await focused()).toMatchObject({ id: 'name' })

@@ -64,6 +64,7 @@ describe('a bad room', () => {
       expect(await client.ask('join', { username: 'alice' })).toMatchObject(refused(code))
       expect(await client.ask('say', { text: 'hello' })).toMatchObject(refused(code))
       expect(await client.ask('history', {})).toMatchObject(refused(code))
+      expect(await client.ask('members', {})).toMatchObject(refused(code))
       expect(await client.ask('leave')).toMatchObject(refused(code))
       expect(client.socket.connected).toBe(true)
     },
@@ -208,6 +209,22 @@ describe('other bad requests', () => {
   ])('history %j is refused with %s', async (request, code) => {
     const client = await keep(joinRoom(url, 'bad history', 'alice'))
     expect(await client.ask('history', request)).toMatchObject(refused(code))
+  })
+
+  it.each([{ limit: 0 }, { limit: 501 }, { limit: 1.5 }, 'all'])(
+    'members %j is refused',
+    async (request) => {
+      const client = await keep(joinRoom(url, 'bad members', 'alice'))
+      expect(await client.ask('members', request)).toMatchObject(refused('invalid'))
+    },
+  )
+
+  it('members too often is told when the next is answered', async () => {
+    const client = await keep(joinRoom(url, 'often', 'alice'))
+    const answers = await Promise.all(Array.from({ length: 12 }, () => client.ask('members')))
+    const late = answers.filter(({ ok }) => !ok)
+    expect(late.length).toBeGreaterThan(0)
+    for (const answer of late) expect(answer).toMatchObject({ code: 'rate_limited' })
   })
 
   it('history without an acknowledgement has nobody to answer', async () => {

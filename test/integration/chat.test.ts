@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import type { HistoryPage, Said } from '@roomcast/protocol'
+import type { HistoryPage, MemberList, Said } from '@roomcast/protocol'
 import {
   connectClient,
   joinRoom,
@@ -28,6 +28,9 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.close()
 })
 afterAll(async () => deployment[Symbol.asyncDispose]())
+
+/** How much later than on an idle machine something may be seen on a busy one. */
+const BUSY_MS = 1_500
 
 const TRANSPORTS: [string, ClientOptions][] = [
   ['websocket alone', { transports: ['websocket'] }],
@@ -118,6 +121,49 @@ it('members are told the count of the whole cluster, as the HTTP API tells it', 
   })
   members[0]?.close()
   await members[1]?.got('a count of 3', ({ event, data }) => event === 'count' && data.online === 3)
+})
+
+it('a count comes within a second of a change, and at most once a second while many come and go', async () => {
+  const bob = await keep(joinRoom(gateway(1), 'busy', 'bob'))
+  const counts = (): number[] =>
+    bob.received.flatMap(({ message }) => (message.event === 'count' ? [message.data.online] : []))
+  const isLast = (online: number) => () => counts().at(-1) === online
+  const started = Date.now()
+  while (Date.now() - started < 2_500) (await joinRoom(gateway(0), 'busy', 'guest')).close()
+  await until('him alone', isLast(1))
+  // One at the beginning of each second, and one that tells the end.
+  expect(counts().length).toBeLessThanOrEqual((Date.now() - started) / 1_000 + 2)
+  const joined = await keep(joinRoom(gateway(0), 'busy', 'carol'))
+  const changed = Date.now()
+  await until('both', isLast(2))
+  joined.close()
+  await until('him alone again', isLast(1))
+  expect(Date.now() - changed).toBeLessThan(2 * 1_000 + BUSY_MS)
+})
+
+it('a member is told who is here: each name once with its connections, the numbers alone over the limit', async () => {
+  const alice = await keep(joinRoom(gateway(0), 'who', 'alice'))
+  await keep(joinRoom(gateway(1), 'who', 'alice'))
+  await keep(joinRoom(gateway(1), 'who', 'bob', { generation: 2 }))
+  await alice.got('a count of 3', ({ event, data }) => event === 'count' && data.online === 3)
+  const { ok, ...answer } = await alice.ask<MemberList>('members', {})
+  expect(ok).toBe(true)
+  expect(answer).toMatchObject({ room: 'who', online: 3, users: 2 })
+  const found = answer.members?.map(({ name, gateway: pod, connections }) => [
+    name,
+    pod,
+    connections,
+  ])
+  expect(found).toEqual([
+    ['alice', 'gateway-1', 2],
+    ['bob', 'gateway-2', 1],
+  ])
+  expect(answer.members?.every(({ since }) => Math.abs(Date.now() - since) < 60_000)).toBe(true)
+  const url = `${deployment.presences[0]?.url}/v1/rooms/who/members`
+  expect(await getJson(url)).toEqual(answer)
+  const numbers = { room: 'who', online: 3, users: 2 }
+  expect(await alice.ask('members', { limit: 1 })).toEqual({ ok: true, ...numbers })
+  expect(await getJson(`${url}?limit=1`)).toEqual(numbers)
 })
 
 it('who comes late gets the history when he asks, page by page', async () => {

@@ -101,9 +101,12 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       restarts.set(started, () => start(name, port, extra))
       return started
     }
+    // Alone, a replica need not look for others before it leads.
+    const peers: Record<string, string> =
+      presences > 1 ? { PRESENCE_PEERS: urls.presence.join(',') } : {}
     const [brokerServices, presenceServices] = await Promise.all([
       Promise.all(ports.slice(0, brokers).map((port) => start('broker', port))),
-      Promise.all(ports.slice(brokers).map((port) => start('presence', port))),
+      Promise.all(ports.slice(brokers).map((port) => start('presence', port, peers))),
     ])
     const gatewayServices: TestService[] = []
     let named = 0

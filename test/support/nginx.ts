@@ -30,8 +30,14 @@ interface Settings {
   readonly balance: Balance
 }
 
-/** How nginx chooses a gateway: by the client's address, or each in turn, which knows nothing of sessions. */
-export type Balance = 'ip_hash' | 'round_robin'
+/**
+ * How nginx chooses a gateway: by the client's address; each in turn, which knows nothing of sessions; or by a cookie, which it gives to
+ * who has none, as an Ingress with affinity does.
+ */
+export type Balance = 'ip_hash' | 'round_robin' | 'cookie'
+
+/** The cookie of `cookie`; its value is the `host:port` of a gateway. */
+export const NGINX_COOKIE = 'roomcast'
 
 /**
  * What an operator writes to put nginx in front of gateways. The parts that belong to the test are said to; the rest is what is
@@ -75,11 +81,13 @@ ${upstreams.map((upstream) => `    server ${upstream} max_fails=1 fail_timeout=5
     '' '';
   }
 
+${balance === 'cookie' ? cookieMaps(upstreams) : ''}
   server {
     listen 127.0.0.1:${port};
 
     location / {
-      proxy_pass http://gateways;
+      proxy_pass http://${balance === 'cookie' ? '$pinned_gateway' : 'gateways'};
+      ${balance === 'cookie' ? 'add_header Set-Cookie $new_cookie;' : ''}
       proxy_http_version 1.1;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
@@ -100,6 +108,17 @@ ${upstreams.map((upstream) => `    server ${upstream} max_fails=1 fail_timeout=5
     }
   }
 }
+`
+
+const cookieMaps = (upstreams: readonly string[]): string => `
+  map $cookie_${NGINX_COOKIE} $pinned_gateway {
+    default gateways;
+${upstreams.map((upstream) => `    ${upstream} ${upstream};`).join('\n')}
+  }
+  map $cookie_${NGINX_COOKIE} $new_cookie {
+    default '';
+    '' '${NGINX_COOKIE}=$upstream_addr; Path=/';
+  }
 `
 
 /** A real nginx in front of gateways. Resolves when it passes requests on. */

@@ -5,6 +5,7 @@ import { createHistory } from './history.js'
 import { refusalWords, t } from './language.js'
 import { createMessagesView } from './messages-view.js'
 import { createOutbox } from './outbox.js'
+import { createPeople } from './people.js'
 import { createScroll } from './scroll.js'
 import { roomLink, shareLink } from './share.js'
 import { createTimeline } from './timeline.js'
@@ -18,6 +19,7 @@ import { createUnread } from './unread.js'
 export function openRoom({ room, name, leave, refused }) {
   const abort = new AbortController()
   const timeline = createTimeline()
+  let self = name
   timeline.setSelf(name)
   const list = byId('messages')
   const unread = createUnread({ room, button: byId('latest') })
@@ -30,6 +32,7 @@ export function openRoom({ room, name, leave, refused }) {
       state: showState,
       joining: () => history.joining(),
       joined({ username, online, offset }) {
+        self = username
         timeline.setSelf(username)
         showOnline(online)
         showBanner(undefined)
@@ -58,6 +61,7 @@ export function openRoom({ room, name, leave, refused }) {
     },
   })
   const outbox = createOutbox({ connection, timeline, changed })
+  const people = createPeople({ ask: connection.ask, self: () => self })
   const view = createMessagesView({
     list,
     timeline,
@@ -90,6 +94,7 @@ export function openRoom({ room, name, leave, refused }) {
       case 'joined':
       case 'count':
         showOnline(message.data.online)
+        people.changed()
         break
       case 'error':
         toast(refusalWords(message.data))
@@ -184,6 +189,7 @@ export function openRoom({ room, name, leave, refused }) {
   })
   onClick('latest', () => void showLatest())
 
+  byId('online').title = t('whoIsHere')
   byId('room-name').textContent = room
   byId('room-name').title = room
   showOnline(undefined)
@@ -201,6 +207,7 @@ export function openRoom({ room, name, leave, refused }) {
       scroll.close()
       view.close()
       unread.close()
+      people.close()
       byId('chat').hidden = true
     },
   }

@@ -15,6 +15,7 @@ import type { Context } from './member/context.ts'
 import { history } from './member/history.ts'
 import { join } from './member/join.ts'
 import { depart, leave } from './member/leave.ts'
+import { members } from './member/members.ts'
 import { newSession } from './member/member.ts'
 import { resume } from './member/resume.ts'
 import { createSay, dropEarlySays } from './member/say.ts'
@@ -77,6 +78,13 @@ export function serveChat(io: ChatServer, context: Context): void {
       return history(context, this, request)
     })
   }
+  function onMembers(this: ChatSocket, ...args: unknown[]): void {
+    const { request, ack } = split(args)
+    answer(this, ack, () => {
+      if (ack === undefined) throw new ClientError('invalid', 'members needs an acknowledgement')
+      return members(context, this, request)
+    })
+  }
   function onSay(this: ChatSocket, ...args: unknown[]): void {
     const { request, ack } = split(args)
     try {
@@ -107,6 +115,7 @@ export function serveChat(io: ChatServer, context: Context): void {
     socket.on('join', onJoin)
     socket.on('leave', onLeave)
     socket.on('history', onHistory)
+    socket.on('members', onMembers)
     socket.on('say', onSay)
     socket.on('disconnect', onDisconnect)
     releaseHandshake(socket)

@@ -87,7 +87,7 @@ export const gatewaySettings = {
     })
     .optional()
     .describe(
-      'Name of the cookie by which the ingress keeps a client at one gateway, with its attributes, such as `roomcast; Path=/`. A gateway that ends takes it back, so that clients are not led to it again.',
+      'Name of the cookie by which the ingress keeps a client at one gateway, with its attributes, such as `roomcast; Path=/`. A gateway that ends, or sends connections elsewhere, takes it back, so that clients are not led to it again.',
     ),
   FANOUT_REST: count(8, 0, 1_000).describe(
     'How many times as long as telling a room took, the room rests before it is told again. More saves CPU in large busy rooms and adds delay there. 0 turns it off.',

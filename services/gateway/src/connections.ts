@@ -18,7 +18,7 @@ export interface Connections {
    * Ends so many connections, the oldest first, so that their clients come back by themselves: the transport is closed, never with a
    * disconnect packet, which tells them to stay away. What was written before is sent; after `CLOSE_WAIT_MS` it is over.
    */
-  close(count: number): void
+  close(count: number, reason: CloseReason): void
   /** Says why a connection is about to end, where that is known better than Engine.IO will tell. */
   blame(connection: object, reason: CloseReason): void
 }
@@ -70,12 +70,13 @@ export function countConnections(
     byTransport,
     open: () => open.size,
     closing: () => closing.size,
-    close(count) {
+    close(count, reason) {
       let left = count
       for (const connection of open) {
         if (left === 0) return
         if (closing.has(connection)) continue
         left--
+        blamed.set(connection, reason)
         close(connection)
       }
     },

@@ -9,6 +9,10 @@ export const CLOSE_REASONS = [
   'ping_timeout',
   'slow',
   'bad_packet',
+  /** The gateway ends. */
+  'drain',
+  /** It had too many connections. */
+  'shed',
   'server',
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]

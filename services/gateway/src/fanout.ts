@@ -44,6 +44,7 @@ export interface RoomFanout<R extends Receiver> {
   /** From now on: what was delivered before this call does not reach it. */
   admit(receiver: R): void
   remove(receiver: R): void
+  has(receiver: R): boolean
   receivers(): Iterable<R>
   /** Sends what waits and ends. */
   close(): void
@@ -163,6 +164,7 @@ export function createFanout<R extends Receiver>(options: {
         receivers?.delete(receiver)
         if (receivers?.size === 0) audience.delete(namespace)
       },
+      has: (receiver) => audience.get(receiver.socket.nsp.name)?.has(receiver) === true,
       *receivers() {
         for (const receivers of audience.values()) yield* receivers
       },

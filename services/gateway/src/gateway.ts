@@ -24,16 +24,19 @@ import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
 import { forwardStrays } from './forward.ts'
+import { createLostGateways } from './lost-gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
 import { createPages } from './pages.ts'
+import { createPresenceClient } from './presence-client.ts'
 import { createQuits } from './quits.ts'
 import { createRecovery, withholdPids } from './recovery.ts'
 import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
 import { guardRequests } from './requests.ts'
 import { createRooms } from './rooms.ts'
+import { createShedding } from './shed.ts'
 import type { ChatServer } from './sockets.ts'
 
 /** What an owner of a session may be late with its pings, because it is busy, before it counts as silent. In milliseconds. */
@@ -110,6 +113,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     withholdPids(io)
     guardRequests(io.engine, {
       isEnding: () => isEnding,
+      turnsAway: () => shedding.turnsAway(),
       affinityCookie: config.affinityCookie,
       silenceMs: config.pingIntervalMs + config.pingTimeoutMs,
       now: clock,
@@ -128,6 +132,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
+    const shedding = createShedding(connections, { now: clock, log })
     const fanout = createFanout<Member>({
       pacing: { rest: config.fanoutRest, maxDelayMs: config.fanoutMaxDelayMs },
       slowClientBytes: config.slowClientBytes,
@@ -145,6 +150,11 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       concurrency: FLIGHTS_MAX,
     })
     closer.add(() => brokers.close())
+    const presence = await createPresenceClient({
+      urls: config.presenceUrls,
+      internalToken: config.internalToken,
+    })
+    closer.add(() => presence.close())
     const outbox = createOutbox({
       instance,
       maxMessages: config.outboxMaxMessages,
@@ -186,11 +196,17 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         address: config.advertiseAddress ?? `${config.advertiseHost}:${port}`,
         version: VERSION,
         startedAt: now(),
+        sheds: true,
+        announces: true,
       },
       log,
       now,
       onGateways: (gateways) => peers.update(gateways),
       onCounts: (counts) => rooms.setCounts(counts),
+      onShed: (shed) => shedding.begin(shed),
+      onAnnounce: (living) => {
+        if (!isEnding) void lostGateways.announce(living)
+      },
     })
     closer.add(() => reporter.close())
     closer.add(() => outbox.flush())
@@ -207,6 +223,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       outbox,
       quits,
       reporter,
+      presence,
       roomLog,
       instance,
       facts,
@@ -214,6 +231,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,
     }
+    const lostGateways = createLostGateways(context, clock)
     if (deps.application === undefined) serveChat(io, context)
     else deps.application.serve(io)
     const refresher = keepSessions(context)
@@ -237,6 +255,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     )
     const end = async (): Promise<void> => {
       isEnding = true
+      shedding.cancel()
       reporter.setDraining(true)
       if (connections.open() > 0) {
         await new Promise((resolve) => {

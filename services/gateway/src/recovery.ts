@@ -88,9 +88,10 @@ export function createRecovery(options: {
       const { session, position } = examined
       // A connection that only seems to live would take the new one's place in the namespace when it ends.
       namespace.sockets.get(session.sid)?.conn.close(true)
-      const generation = await roomLog.sessions.claim(pid, session.generation, instance)
-      if (generation !== undefined)
-        return { session: { ...session, owner: instance, generation }, position }
+      // Whether its quit was announced is what the claim says: that may have happened since it was found.
+      const claimed = await roomLog.sessions.claim(pid, session.generation, instance)
+      if (claimed !== undefined)
+        return { session: { ...session, ...claimed, owner: instance }, position }
     }
     return 'raced'
   }

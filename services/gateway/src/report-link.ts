@@ -43,8 +43,8 @@ const FRAME_MAX_BYTES = 4 * 1_048_576
 /** How long closing waits for the replica to answer, in milliseconds. */
 const CLOSE_WAIT_MS = 1_000
 
-/** What a replica tells about the cluster. */
-export type Hearsay = Extract<PresenceToGateway, { t: 'gateways' | 'counts' }>
+/** What a replica tells about the cluster, or asks of this gateway. */
+export type Hearsay = Extract<PresenceToGateway, { t: 'gateways' | 'counts' | 'shed' | 'announce' }>
 
 /**
  * The way to one replica, from one connection to the next: each begins with the whole state, then tells what changed. A replica that

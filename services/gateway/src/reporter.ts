@@ -4,6 +4,7 @@ import {
   type GatewayTotals,
   type ReportedMember,
   type RoomId,
+  type Shed,
 } from '@roomcast/protocol'
 import { watchReplicas, type Log, type Replicas } from '@roomcast/runtime'
 import { openReportLink, type Hearsay, type ReportLink } from './report-link.ts'
@@ -41,6 +42,10 @@ export interface ReporterOptions {
   readonly onGateways: (gateways: readonly GatewayInfo[]) => void
   /** Members in the whole cluster, of rooms that this gateway occupies and whose count changed. From one replica at a time. */
   readonly onCounts: (counts: readonly (readonly [RoomId, number])[]) => void
+  /** Presence's leader wants connections to move elsewhere. */
+  readonly onShed: (shed: Shed) => void
+  /** It wants this gateway to announce the members of those that are not among `living`. */
+  readonly onAnnounce: (living: readonly string[]) => void
 }
 
 /** An address of presence, and what the replica there told since its link opened. */
@@ -54,7 +59,8 @@ interface Place {
 
 /** Reports this gateway to every replica of presence, and listens to them. */
 export function startReporter(options: ReporterOptions): Reporter {
-  const { presenceUrls, internalToken, gateway, log, now, onGateways, onCounts } = options
+  const { presenceUrls, internalToken, gateway, log, now } = options
+  const { onGateways, onCounts, onShed, onAnnounce } = options
   const { tickMs = REPORT_DIFF_INTERVAL_MS } = options
   const members = new Map<string, ReportedMember>()
   /** Own members by room. */
@@ -98,6 +104,14 @@ export function startReporter(options: ReporterOptions): Reporter {
       place.gateways = hearsay.gateways
       isKnown ||= hearsay.gateways.some(({ instance }) => instance === gateway.instance)
       tellGateways()
+      return
+    }
+    if (hearsay.t === 'shed') {
+      onShed(hearsay)
+      return
+    }
+    if (hearsay.t === 'announce') {
+      onAnnounce(hearsay.living)
       return
     }
     const counts = hearsay.counts.filter(([room]) => rooms.has(room))

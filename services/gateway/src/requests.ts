@@ -1,39 +1,43 @@
-import { ServerResponse, type IncomingMessage } from 'node:http'
+import { ServerResponse, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import { engineConnection, isUpgrading, sidOf } from './engine/connection.ts'
+import { refuseHandshakes } from './handshakes.ts'
 import { createOvertakenPolls } from './overtaken-polls.ts'
 import { createRepeatedPolls } from './repeated-polls.ts'
 
 type Query = Readonly<Record<string, string | undefined>>
 
-interface Request {
+export interface Request {
   readonly method: string | undefined
   readonly query: Query
+  readonly headers: IncomingHttpHeaders
   /** The socket of an upgrade: what Engine.IO has for its response only looks like one. */
   readonly upgrade: Duplex | undefined
 }
 
-type Guard = (request: Request, res: ServerResponse, next: (refused?: Error) => void) => void
+export type Guard = (request: Request, res: ServerResponse, next: (refused?: Error) => void) => void
 
 /**
- * What stands between a request and Engine.IO: new connections are refused while the gateway ends, and those of no version of the
- * protocol; a poll that comes after its connection's time ends it, and so does one that a proxy repeats; a poll that its client's close
+ * What stands between a request and Engine.IO: new connections are refused while the gateway ends or sends some elsewhere, and those
+ * of no version of the protocol; a poll that comes after its connection's time ends it, and so does one that a proxy repeats; a poll that its client's close
  * has overtaken is answered; one that comes during an upgrade waits for its end.
  */
 export function guardRequests(
   engine: EngineServer,
   options: {
     readonly isEnding: () => boolean
+    /** Asked for each new connection that was led here by the affinity cookie: whether it is to go elsewhere. */
+    readonly turnsAway: () => boolean
     readonly affinityCookie: string | undefined
     /** How long a connection may say nothing: the interval of pings and the time that the answer to one may take, in milliseconds. */
     readonly silenceMs: number
     readonly now: () => number
   },
 ): void {
-  const { isEnding, affinityCookie, silenceMs, now } = options
+  const { isEnding, turnsAway, affinityCookie, silenceMs, now } = options
   const guards = [
-    refuseWhileEnding(isEnding, affinityCookie),
+    refuseHandshakes({ isEnding, turnsAway, affinityCookie }),
     refuseUnknownVersions,
     endOverdue(engine, silenceMs, now),
     watchPolls(engine, now),
@@ -46,44 +50,14 @@ export function guardRequests(
         res: ServerResponse,
         next: (refused?: Error) => void,
       ) => {
-        const { method, _query: query = {}, socket } = req
+        const { method, headers, _query: query = {}, socket } = req
         guard(
-          { method, query, upgrade: res instanceof ServerResponse ? undefined : socket },
+          { method, query, headers, upgrade: res instanceof ServerResponse ? undefined : socket },
           res,
           next,
         )
       },
     )
-  }
-}
-
-/**
- * Refuses new connections while the gateway ends: clients come back by themselves, and are free of the cookie that led them here.
- * Requests of connections that exist go on to their end.
- */
-function refuseWhileEnding(isEnding: () => boolean, affinityCookie: string | undefined): Guard {
-  const [cookie, ...attributes] = (affinityCookie ?? '').split(';')
-  const expired = [
-    `${cookie}=`,
-    'Max-Age=0',
-    ...attributes.map((attribute) => attribute.trim()),
-  ].join('; ')
-  const headers: Readonly<Record<string, string>> = {
-    'retry-after': '1',
-    connection: 'close',
-    ...(affinityCookie === undefined ? {} : { 'set-cookie': expired }),
-  }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return ({ query, upgrade }, res, next) => {
-    if (!isEnding() || query['sid'] !== undefined) next()
-    else if (upgrade === undefined) res.writeHead(503, headers).end()
-    else {
-      // A client that has gone by then.
-      upgrade.on('error', () => upgrade.destroy())
-      upgrade.end(`HTTP/1.1 503 Service Unavailable\r\n${lines.join('')}\r\n`, () =>
-        upgrade.destroy(),
-      )
-    }
   }
 }
 

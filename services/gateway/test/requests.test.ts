@@ -17,6 +17,7 @@ beforeAll(async () => {
   io.attach(http)
   guardRequests(io.engine, {
     isEnding: () => isEnding,
+    turnsAway: () => false,
     affinityCookie: 'roomcast; Path=/',
     silenceMs: SILENCE_MS,
     now: () => now,

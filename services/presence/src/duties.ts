@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Closer } from '@roomcast/runtime'
+import { startAnnouncing } from './announcer.ts'
 import type { DutiesConfig } from './duties-config.ts'
 import type { DutyFacts } from './duty-facts.ts'
 import { connectKubernetes, type KubernetesApi } from './kubernetes/api.ts'
@@ -10,6 +11,7 @@ import { readFrontProxy } from './kubernetes/front-proxy.ts'
 import { watchPods } from './kubernetes/pods.ts'
 import { alone, followPeers, type Leadership } from './leader.ts'
 import { startRebalance } from './rebalance.ts'
+import type { Reports } from './reports.ts'
 import { apply, type PresenceState } from './state.ts'
 import { connectionsByPod, statsOf } from './views.ts'
 
@@ -24,8 +26,7 @@ interface Deps {
   readonly internalToken: string | undefined
   readonly facts: DutyFacts
   readonly now: () => number
-  /** Tells a gateway to send connections elsewhere; false when it can not be told. */
-  readonly shed: (instance: string, connections: number, withinMs: number) => boolean
+  readonly reports: Pick<Reports, 'shed' | 'announce'>
 }
 
 /**
@@ -76,8 +77,10 @@ export async function startDuties(
         closer.add(costs.close)
       }
     }
+    const announcing = startAnnouncing({ state, isLeader, reports: deps.reports })
+    closer.add(announcing.close)
     if (rebalance !== undefined) {
-      const { shed } = deps
+      const { shed } = deps.reports
       const onFailure = facts.rebalanceFailed
       const rounds = startRebalance(rebalance, {
         state,

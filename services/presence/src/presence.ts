@@ -79,7 +79,7 @@ export async function startPresence(
   api.register(statsRoute({ state }))
   api.register(gatewaysRoute({ state }))
   api.register(roomsRoutes({ state }))
-  api.register(membersRoute({ state, apiKeys }))
+  api.register(membersRoute({ state, apiKeys, internalToken }))
   api.register(scaleRoute({ state }))
   api.register(eventsRoute({ feed, facts, apiKeys }))
   api.register(historyRoute({ history, apiKeys, now }))
@@ -114,7 +114,7 @@ export async function startPresence(
       internalToken,
       facts: createDutyFacts({ telemetry, log }),
       now,
-      shed: reports.shed,
+      reports,
     })
     // First of all, so that another replica can lead.
     closer.add(() => duties.close())

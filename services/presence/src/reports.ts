@@ -8,7 +8,6 @@ import {
   REPORT_PATH,
   type PresenceToGateway,
   type RoomId,
-  type Shed,
 } from '@roomcast/protocol'
 import { isInternalCaller, type Log } from '@roomcast/runtime'
 import { CountFeed } from './counts.ts'
@@ -60,6 +59,8 @@ interface Link {
 export interface Reports {
   /** Asks a gateway to send connections elsewhere; false when it is not there, or does not do that. */
   shed(instance: string, connections: number, withinMs: number): boolean
+  /** Asks a gateway to announce the members of gateways that are not among `living`, when it does that. */
+  announce(instance: string, living: readonly string[]): void
   close(): Promise<void>
 }
 
@@ -164,6 +165,13 @@ export function startReports({
     else sockets.handleUpgrade(req, socket, head, accept)
   }
 
+  /** The way to a gateway that knows what it is asked. */
+  const linkOf = (instance: string, ability: 'sheds' | 'announces'): Link | undefined => {
+    const gateway = state.gateways.get(instance)
+    const link = gateway?.info[ability] === true ? links.get(gateway.link) : undefined
+    return link === undefined || link.isEnding ? undefined : link
+  }
+
   /** What each gateway is owed of the rooms that are due. */
   const owe = (): void => {
     const { rooms } = state.roster
@@ -219,11 +227,14 @@ export function startReports({
   const timer = setInterval(tick, TICK_MS)
   return {
     shed: (instance, connections, withinMs) => {
-      const gateway = state.gateways.get(instance)
-      const link = gateway?.info.sheds === true ? links.get(gateway.link) : undefined
-      if (link === undefined || link.isEnding) return false
+      const link = linkOf(instance, 'sheds')
+      if (link === undefined) return false
       send(link, { t: 'shed', connections, withinMs })
       return true
+    },
+    announce: (instance, living) => {
+      const link = linkOf(instance, 'announces')
+      if (link !== undefined) send(link, { t: 'announce', living: [...living] })
     },
     close: async () => {
       clearInterval(timer)
@@ -253,11 +264,11 @@ export function parseFrame(data: RawData): GatewayToPresence | undefined {
   }
 }
 
-function frameText(frame: PresenceToGateway | Shed): string {
+function frameText(frame: PresenceToGateway): string {
   return JSON.stringify(frame)
 }
 
-function send({ ws }: Link, frame: PresenceToGateway | Shed): void {
+function send({ ws }: Link, frame: PresenceToGateway): void {
   ws.send(frameText(frame))
 }
 

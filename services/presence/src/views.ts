@@ -5,13 +5,14 @@ import {
   type GatewayView,
   type MembersQuery,
   type MembersView,
+  type MemberView,
   type RoomId,
   type RoomsQuery,
   type RoomsView,
   type RoomView,
   type StatsView,
 } from '@roomcast/protocol'
-import { membersIn, ownersIn, usersIn, type Claim, type Room } from './roster.ts'
+import { membersIn, ownersIn, usersIn, type Room } from './roster.ts'
 import { byText, firstOf } from './selection.ts'
 import type { Gateway, PresenceState } from './state.ts'
 
@@ -140,22 +141,33 @@ function roomView(id: RoomId, room: Room<Gateway> | undefined): z.infer<typeof R
   }
 }
 
-/** A page of a room's members in the order of their sids. O(members of the room). */
+/**
+ * Who is in a room: each name once, with its connections, who is there for longest first; of a room with more than `limit` names the
+ * numbers alone. O(members of the room).
+ */
 export function membersOf(
   { roster }: PresenceState,
   id: RoomId,
-  { limit, after = '' }: z.output<typeof MembersQuery>,
-): z.infer<typeof MembersView> {
+  { limit }: z.output<typeof MembersQuery>,
+): MembersView {
   const room = roster.rooms.get(id)
-  function* following(): Iterable<Claim<Gateway>> {
-    if (room === undefined) return
-    for (const member of membersIn(room)) if (member.sid > after) yield member
-  }
-  return {
+  const counts = {
     room: id,
     online: room?.online ?? 0,
-    members: firstOf(following(), limit, (a, b) => byText(a.sid, b.sid)).map(
-      ({ sid, name, since, owner }) => ({ sid, name, since, gateway: owner.info.pod }),
-    ),
+    users: room === undefined ? 0 : usersIn(room),
   }
+  if (counts.users > limit) return counts
+  const byName = new Map<string, MemberView>()
+  for (const { name, since, owner } of room === undefined ? [] : membersIn(room)) {
+    const known = byName.get(name)
+    const connections = (known?.connections ?? 0) + 1
+    byName.set(
+      name,
+      known !== undefined && known.since <= since
+        ? { ...known, connections }
+        : { name, since, gateway: owner.info.pod, connections },
+    )
+  }
+  const members = [...byName.values()]
+  return { ...counts, members: members.sort((a, b) => a.since - b.since || byText(a.name, b.name)) }
 }

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { RoomId, type GatewayToPresence, type ReportedMember } from '@roomcast/protocol'
 import { membersIn, ownersIn, usersIn } from '../src/roster.ts'
 import { apply, createState, type PresenceState } from '../src/state.ts'
-import { membersOf, statsOf } from '../src/views.ts'
+import { statsOf } from '../src/views.ts'
 
 /*
  * A model of gateways, replicas and the connections between them, in which everything that can go wrong does, in any order: what a gateway
@@ -302,11 +302,9 @@ function truth(gateways: readonly Gateway[]): string[] {
 }
 
 function known(state: PresenceState): string[] {
-  return roomIds
+  return [...state.roster.rooms.values()]
     .flatMap((room) =>
-      membersOf(state, room, { limit: 99 }).members.map(
-        ({ sid, gateway }) => `${sid} ${room} ${gateway}`,
-      ),
+      [...membersIn(room)].map(({ sid, owner }) => `${sid} ${room.id} ${owner.info.pod}`),
     )
     .sort()
 }

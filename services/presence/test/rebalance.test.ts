@@ -32,7 +32,7 @@ class SheddingGateway {
     const ws = new WebSocket(url.replace('http', 'ws') + REPORT_PATH)
     const gateway = new SheddingGateway(ws, connections)
     ws.on('message', (data: Buffer) => {
-      const frame = JSON.parse(data.toString()) as PresenceToGateway | Shed
+      const frame = JSON.parse(data.toString()) as PresenceToGateway
       if (frame.t !== 'shed') return
       gateway.sheds.push(frame)
       gateway.report(gateway.connections - frame.connections)

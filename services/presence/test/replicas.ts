@@ -1,5 +1,10 @@
 import { Closer, createLog, startTelemetry } from '@roomcast/runtime'
-import { REPORT_DIFF_INTERVAL_MS, type GatewayInfo, type RoomId } from '@roomcast/protocol'
+import {
+  REPORT_DIFF_INTERVAL_MS,
+  type GatewayInfo,
+  type RoomId,
+  type Shed,
+} from '@roomcast/protocol'
 import { startReporter, type Reporter } from '../../gateway/src/reporter.ts'
 import { parseConfig, startPresence, type Config, type Presence } from '../src/index.ts'
 
@@ -54,6 +59,7 @@ export class Scene implements AsyncDisposable {
     const counts = new Map<string, number>()
     const heard: (readonly [RoomId, number])[] = []
     const lists: (readonly GatewayInfo[])[] = []
+    const sheds: Shed[] = []
     const reporter = startReporter({
       presenceUrls,
       internalToken,
@@ -66,6 +72,8 @@ export class Scene implements AsyncDisposable {
         for (const [room, online] of news) counts.set(room, online)
         heard.push(...news)
       },
+      onShed: (shed) => sheds.push(shed),
+      onAnnounce: () => undefined,
     })
     this.#closer.add(() => reporter.close())
     return {
@@ -73,6 +81,7 @@ export class Scene implements AsyncDisposable {
       counts,
       heard,
       lists,
+      sheds,
       instances: () => lists.at(-1)?.map((info) => info.instance) ?? [],
     }
   }
@@ -89,6 +98,8 @@ export interface TestGateway extends Reporter {
   readonly heard: readonly (readonly [RoomId, number])[]
   /** Every list of gateways in the order in which it came. */
   readonly lists: readonly (readonly GatewayInfo[])[]
+  /** What presence's leader asked of it. */
+  readonly sheds: readonly Shed[]
   /** The newest list of gateways. */
   instances(): string[]
 }

@@ -98,7 +98,7 @@ describe('the HTTP API of presence', () => {
         users: 1,
         gateways: 1,
       })
-      expect((await get(`${path}/members`)).body).toMatchObject({ members: [{ sid: 's1' }] })
+      expect((await get(`${path}/members`)).body).toMatchObject({ members: [{ name: 's1' }] })
     },
   )
 
@@ -112,11 +112,12 @@ describe('the HTTP API of presence', () => {
     expect((await get(`${url}/v1/rooms/nowhere/members`)).body).toEqual({
       room: 'nowhere',
       online: 0,
+      users: 0,
       members: [],
     })
   })
 
-  it('lists members in pages, to those who have a key', async () => {
+  it('lists members up to a limit, to those who have a key', async () => {
     await using scene = new Scene()
     const key = 'a-key-of-the-team'
     const url = await withMembers(
@@ -124,7 +125,7 @@ describe('the HTTP API of presence', () => {
       [
         ['s2', 'lobby'],
         ['s1', 'lobby', 'alice'],
-        ['s3', 'lobby'],
+        ['s3', 'lobby', 'alice'],
       ],
       [key],
     )
@@ -138,13 +139,14 @@ describe('the HTTP API of presence', () => {
     expect((await get(`${path}?limit=2`, headers)).body).toEqual({
       room: 'lobby',
       online: 3,
+      users: 2,
       members: [
-        { sid: 's1', name: 'alice', since: 5, gateway: 'pod-g' },
-        { sid: 's2', name: 's2', since: 5, gateway: 'pod-g' },
+        { name: 'alice', since: 5, gateway: 'pod-g', connections: 2 },
+        { name: 's2', since: 5, gateway: 'pod-g', connections: 1 },
       ],
     })
-    const rest = await get(`${path}?limit=2&after=s2`, headers)
-    expect(rest.body).toMatchObject({ members: [{ sid: 's3' }] })
+    const counts = { room: 'lobby', online: 3, users: 2 }
+    expect((await get(`${path}?limit=1`, headers)).body).toEqual(counts)
     expect((await get(`${url}/v1/rooms/lobby`)).status).toBe(200)
   })
 

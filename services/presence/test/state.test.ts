@@ -114,13 +114,28 @@ describe('members', () => {
     expect(r.state.roster.rooms.size).toBe(0)
   })
 
-  it('are listed in pages by sid', () => {
+  it('are listed by name with their connections, who is there for longest first, up to a limit', () => {
     const r = replica()
     r.hello(1, 'a')
-    r.whole(1, 0, ...['s3', 's1', 's4', 's2'].map((sid) => memberOf(sid)))
-    const page = membersOf(r.state, lobby, { limit: 2, after: 's1' })
-    expect(page.members.map(({ sid }) => sid)).toEqual(['s2', 's3'])
-    expect(page.online).toBe(4)
+    r.hello(2, 'b')
+    r.whole(1, 0, memberOf('s1', { name: 'alice', since: 9 }), memberOf('s2', { since: 7 }))
+    r.whole(2, 0, memberOf('s3', { name: 'alice', since: 3 }), memberOf('s4', { since: 7 }))
+    const counts = { room: lobby, online: 4, users: 3 }
+    expect(membersOf(r.state, lobby, { limit: 3 })).toEqual({
+      ...counts,
+      members: [
+        { name: 'alice', since: 3, gateway: 'pod-b', connections: 2 },
+        { name: 's2', since: 7, gateway: 'pod-a', connections: 1 },
+        { name: 's4', since: 7, gateway: 'pod-b', connections: 1 },
+      ],
+    })
+    expect(membersOf(r.state, lobby, { limit: 2 })).toEqual(counts)
+    expect(membersOf(r.state, attic, { limit: 2 })).toEqual({
+      room: attic,
+      online: 0,
+      users: 0,
+      members: [],
+    })
   })
 })
 
@@ -147,7 +162,7 @@ describe('a state', () => {
     expect(membersOf(r.state, lobby, { limit: 9 }).members).toHaveLength(2)
     r.part(1, 0, 1, true, memberOf('new2'))
     const { members } = membersOf(r.state, lobby, { limit: 9 })
-    expect(members.map(({ sid }) => sid)).toEqual(['kept', 'new1', 'new2'])
+    expect(members?.map(({ name }) => name).sort()).toEqual(['kept', 'new1', 'new2'])
     expect(r.diff(1, 1, [memberOf('new3')]).resend).toBe(false)
     expect(r.online()).toBe(4)
   })

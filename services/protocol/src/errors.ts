@@ -13,7 +13,7 @@ export const ERROR_CODES = {
   not_found: { status: 404, retryable: false },
   /** The connection names no room: connect with `?roomid=` or to the namespace `/rooms/<id>`. */
   no_room: { status: 400, retryable: false },
-  /** `say` or `leave` before `join`. */
+  /** `say`, `leave`, `history` or `members` without a `join`. */
   not_joined: { status: 409, retryable: false },
   /** A second `join` of one socket under another name. */
   already_joined: { status: 409, retryable: false },
@@ -29,7 +29,7 @@ export const ERROR_CODES = {
   rate_limited: { status: 429, retryable: true },
   /** A queue is full. */
   busy: { status: 503, retryable: true },
-  /** The log can't be reached. Whether a message was taken is unknown: send it again with the same `id`. */
+  /** The log, or for `members` presence, can't be reached. Whether a message was taken is unknown: send it again with the same `id`. */
   unavailable: { status: 503, retryable: true },
   /** A fault of the server; its log has the details. */
   internal: { status: 500, retryable: false },

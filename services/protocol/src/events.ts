@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import type { Refusal } from './errors.ts'
-import { HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX } from './limits.ts'
+import type { MembersView } from './http.ts'
+import {
+  HISTORY_LIMIT_DEFAULT,
+  HISTORY_LIMIT_MAX,
+  MEMBERS_LIMIT_DEFAULT,
+  MEMBERS_LIMIT_MAX,
+} from './limits.ts'
 import { MemberName, messageContent, type MessageContent } from './message.ts'
 import { Offset, type Position } from './offset.ts'
 
@@ -35,6 +41,19 @@ export const History = z
     error: 'history takes before or after, not both',
   })
 export type History = z.infer<typeof History>
+
+/** `members {limit?}`: who is in the room. */
+export const Members = z.object(
+  {
+    limit: z
+      .int({ error: `limit must be a whole number from 1 to ${MEMBERS_LIMIT_MAX}` })
+      .min(1, { error: `limit must be at least 1` })
+      .max(MEMBERS_LIMIT_MAX, { error: `limit must be at most ${MEMBERS_LIMIT_MAX}` })
+      .default(MEMBERS_LIMIT_DEFAULT),
+  },
+  { error: 'members takes {limit?}' },
+)
+export type Members = z.infer<typeof Members>
 
 /** What one message says, by its `event`. The first three are logged: ordered, numbered, kept, recoverable. */
 export interface EventData {
@@ -99,6 +118,9 @@ export interface HistoryPage {
   readonly complete: boolean
 }
 
+/** `members` is absent when the room has more users than were asked for. */
+export type MemberList = { readonly ok: true } & Readonly<MembersView>
+
 type Ack<T> = (answer: T | Refusal) => void
 
 /** Client to server. Every event takes an optional acknowledgement as last argument. */
@@ -107,6 +129,7 @@ export interface ClientToServer {
   say: (request: Say, ack?: Ack<Said>) => void
   leave: (ack?: Ack<Left>) => void
   history: (request: History, ack?: Ack<HistoryPage>) => void
+  members: (request: Members, ack?: Ack<MemberList>) => void
 }
 
 /** Server to client. `offset` is present on logged messages and on `joined`. */
@@ -120,6 +143,7 @@ export const CLIENT_EVENTS = [
   'say',
   'leave',
   'history',
+  'members',
 ] as const satisfies (keyof ClientToServer)[]
 
 /**

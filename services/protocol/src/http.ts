@@ -5,6 +5,8 @@ import {
   HISTORY_LIMIT_DEFAULT,
   HISTORY_LIMIT_MAX,
   LONG_POLL_MAX_SECONDS,
+  MEMBERS_HTTP_LIMIT_MAX,
+  MEMBERS_LIMIT_DEFAULT,
   PUBLISH_BATCH_MAX,
 } from './limits.ts'
 import { MemberName, messageContent } from './message.ts'
@@ -178,22 +180,36 @@ export const HistoryView = z.object({
 })
 export type HistoryView = z.infer<typeof HistoryView>
 
-/** `GET /v1/rooms/{room}/members` of presence. */
+/** `GET /v1/rooms/{room}/members` of presence, and the answer to `members` of a client. */
 export const MembersQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(1_000).default(100),
-  after: z.string().max(128).optional().describe('the last sid of the page before'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MEMBERS_HTTP_LIMIT_MAX)
+    .default(MEMBERS_LIMIT_DEFAULT)
+    .describe('most users that are listed; of a room with more come the numbers alone'),
 })
 export const MemberView = z.object({
-  sid: z.string(),
   name: z.string(),
-  since: z.number(),
-  gateway: z.string(),
+  since: z.number().describe('when the first of its connections joined, ms since 1970'),
+  gateway: z.string().describe('the pod of the gateway on which that one is'),
+  connections: z.int().describe('sockets of this name in the room'),
 })
+export type MemberView = z.infer<typeof MemberView>
 export const MembersView = z.object({
   room: z.string(),
-  online: z.int(),
-  members: z.array(MemberView),
+  online: z.int().describe('members: sockets in the room, in the whole cluster'),
+  users: z.int().describe('distinct names among them'),
+  members: z
+    .array(MemberView)
+    .optional()
+    .describe('each name once, who is there for longest first; absent when there are over `limit`'),
 })
+export type MembersView = z.infer<typeof MembersView>
+
+/** Where a gateway asks presence for the members of a room; the query and the answer are the same. `:room` stands for its id. */
+export const INTERNAL_MEMBERS_PATH = '/internal/rooms/:room/members'
 
 /** What a daemon needs to know about a caller of an internal path. */
 export const INTERNAL_TOKEN_HEADER = 'x-roomcast-token'

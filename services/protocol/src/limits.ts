@@ -21,6 +21,12 @@ export const CLIENT_ID_MAX_CHARS = 64
 export const HISTORY_LIMIT_MAX = 200
 /** Messages that a history request gets when it does not say. */
 export const HISTORY_LIMIT_DEFAULT = 50
+/** Users that a `members` request may ask to be listed; a room with more than were asked for is told in numbers alone. */
+export const MEMBERS_LIMIT_MAX = 500
+/** Users that are listed when a request does not say. */
+export const MEMBERS_LIMIT_DEFAULT = 100
+/** Users that `GET /v1/rooms/{room}/members` may be asked to list. */
+export const MEMBERS_HTTP_LIMIT_MAX = 10_000
 /** Messages in one `POST /v1/messages`. */
 export const PUBLISH_BATCH_MAX = 100
 /** Seconds that a long poll may wait: below the 60 s after which common proxies cut a silent request. */

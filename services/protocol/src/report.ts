@@ -15,6 +15,10 @@ export const REPORT_DIFF_INTERVAL_MS = 250
 export const REPORT_BEAT_INTERVAL_MS = 1_000
 /** How often at most presence tells a room's count to a gateway, in milliseconds. */
 export const COUNT_INTERVAL_MS = 1_000
+/** How often one gateway is told who lives, so that it announces the members of those who do not, in milliseconds. */
+export const ANNOUNCE_INTERVAL_MS = 1_000
+/** Over how long at most a gateway is told to send connections elsewhere, in milliseconds. */
+export const SHED_MAX_MS = 3_600_000
 
 /** A gateway process. `instance` is new with each start, so that a restart never counts twice. */
 export const GatewayInfo = z.object({
@@ -27,6 +31,8 @@ export const GatewayInfo = z.object({
   startedAt: z.number(),
   /** Whether it understands `shed`; one that is older ends the connection at a frame that it does not know. */
   sheds: z.boolean().optional(),
+  /** The same for `announce`. */
+  announces: z.boolean().optional(),
 })
 export type GatewayInfo = z.infer<typeof GatewayInfo>
 
@@ -78,16 +84,6 @@ export const GatewayToPresence = z.discriminatedUnion('t', [
 ])
 export type GatewayToPresence = z.infer<typeof GatewayToPresence>
 
-export const PresenceToGateway = z.discriminatedUnion('t', [
-  z.object({ t: z.literal('welcome'), v: z.literal(1), replica: z.string() }),
-  z.object({ t: z.literal('resend') }),
-  /** Every gateway that this replica hears, whole, at each change. */
-  z.object({ t: z.literal('gateways'), gateways: z.array(GatewayInfo) }),
-  /** Members in the whole cluster, for rooms that this gateway occupies and whose count changed. */
-  z.object({ t: z.literal('counts'), counts: z.array(z.tuple([RoomId, z.int().min(0)])) }),
-])
-export type PresenceToGateway = z.infer<typeof PresenceToGateway>
-
 /**
  * From the leader of presence to a gateway with too many connections, and only to one that says that it `sheds`: to send this many of
  * them elsewhere, spread over that time. A wish: one that drains, or has fewer by now, does what makes sense.
@@ -95,6 +91,28 @@ export type PresenceToGateway = z.infer<typeof PresenceToGateway>
 export const Shed = z.object({
   t: z.literal('shed'),
   connections: z.int().min(1),
-  withinMs: z.int().min(0),
+  withinMs: z.int().min(0).max(SHED_MAX_MS),
 })
 export type Shed = z.infer<typeof Shed>
+
+/**
+ * From the leader of presence, once a second, to one gateway that says that it `announces`: the instances that live. The members of any
+ * other are announced as gone when they are not back within the grace.
+ */
+export const Announce = z.object({
+  t: z.literal('announce'),
+  living: z.array(z.string().max(64)),
+})
+export type Announce = z.infer<typeof Announce>
+
+export const PresenceToGateway = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('welcome'), v: z.literal(1), replica: z.string() }),
+  z.object({ t: z.literal('resend') }),
+  /** Every gateway that this replica hears, whole, at each change. */
+  z.object({ t: z.literal('gateways'), gateways: z.array(GatewayInfo) }),
+  /** Members in the whole cluster, for rooms that this gateway occupies and whose count changed. */
+  z.object({ t: z.literal('counts'), counts: z.array(z.tuple([RoomId, z.int().min(0)])) }),
+  Shed,
+  Announce,
+])
+export type PresenceToGateway = z.infer<typeof PresenceToGateway>

@@ -36,14 +36,41 @@ export interface Sessions {
   find(pid: string): Promise<FoundSession | undefined>
   /**
    * Takes a session over: compares the generation, and sets owner, the next generation, and that it has not quit. Nothing is deleted, so
-   * an attempt that is cut half way can be repeated. Returns the new generation, or undefined when another was faster or it is gone.
+   * an attempt that is cut half way can be repeated. Returns the new generation, and whether it had quit until then; undefined when
+   * another was faster or it is gone.
    */
-  claim(pid: string, generation: number, owner: string): Promise<number | undefined>
+  claim(pid: string, generation: number, owner: string): Promise<Claimed | undefined>
   /** Marks that the quit of this generation is to be announced: true for one caller alone, and not after a claim. */
   quit(pid: string, generation: number): Promise<boolean>
   /** Ends a session of this generation for good, true as for `quit`: its member left on purpose. */
   drop(pid: string, generation: number): Promise<boolean>
+  /** Says that this owner lives: to be called every `OWNER_BEAT_MS`. The first session of an owner says so as well. */
+  beat(owner: string): Promise<void>
+  /** Every owner that may still have sessions, and how long ago its last beat was, by the store's clock. */
+  owners(): Promise<readonly SeenOwner[]>
+  /**
+   * The sessions of an owner that are not settled. Those that another one claimed, that were dropped or whose time is over are not among
+   * them. Costs O(its sessions).
+   */
+  ownedBy(owner: string): Promise<readonly FoundSession[]>
+  /** Nothing is left to do about these sessions when their owner is gone: their quits are told, or are not to be. */
+  settle(owner: string, pids: readonly string[]): Promise<void>
 }
+
+export interface Claimed {
+  readonly generation: number
+  readonly hasQuit: boolean
+}
+
+export interface SeenOwner {
+  readonly owner: string
+  readonly silentMs: number
+}
+
+/** How often an owner of sessions says that it lives, in milliseconds. */
+export const OWNER_BEAT_MS = 1_000
+/** How long an owner that lives is silent at most, in milliseconds: two beats may be late. */
+export const OWNER_SILENT_MS = 3 * OWNER_BEAT_MS
 
 /** Longest private id that is looked up; Socket.IO's have 20 characters. */
 export const PID_MAX_CHARS = 64

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { RoomId, type AppendMessage, type AppendResult } from '@roomcast/protocol'
-import type { LogBatch, Retention, RoomLog, SessionRecord } from '@roomcast/roomlog'
+import {
+  OWNER_SILENT_MS,
+  type LogBatch,
+  type Retention,
+  type RoomLog,
+  type SessionRecord,
+} from '@roomcast/roomlog'
 
 /** Makes a log with the given retention; closing it is the suite's part. */
 export type MakeLog = (retention?: Partial<Retention>) => Promise<RoomLog>
@@ -279,11 +285,16 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         const claims = await Promise.all(
           ['two', 'three'].map((owner) => log.sessions.claim(session.pid, 1, owner)),
         )
-        expect(new Set(claims)).toEqual(new Set([2, undefined]))
+        expect(claims.filter((claim) => claim !== undefined)).toEqual([
+          { generation: 2, hasQuit: false },
+        ])
         await log.sessions.save([session])
         const found = await log.sessions.find(session.pid)
-        expect(found).toMatchObject({ generation: 2, owner: claims[0] === 2 ? 'two' : 'three' })
-        expect(await log.sessions.claim(session.pid, 2, 'four')).toBe(3)
+        expect(found).toMatchObject({
+          generation: 2,
+          owner: claims[0] === undefined ? 'three' : 'two',
+        })
+        expect(await log.sessions.claim(session.pid, 2, 'four')).toMatchObject({ generation: 3 })
         expect(await log.sessions.claim('nobody', 1, 'four')).toBeUndefined()
       })
 
@@ -294,7 +305,10 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         expect(quits.filter(Boolean)).toHaveLength(1)
         await log.sessions.save([session])
         expect(await log.sessions.find(session.pid)).toMatchObject({ hasQuit: true })
-        await log.sessions.claim(session.pid, 1, 'two')
+        expect(await log.sessions.claim(session.pid, 1, 'two')).toEqual({
+          generation: 2,
+          hasQuit: true,
+        })
         expect(await log.sessions.find(session.pid)).toMatchObject({ hasQuit: false })
         expect(await log.sessions.quit(session.pid, 1)).toBe(false)
         expect(await log.sessions.quit(session.pid, 2)).toBe(true)
@@ -307,6 +321,53 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         expect(await log.sessions.drop(session.pid, 1)).toBe(true)
         expect(await log.sessions.drop(session.pid, 1)).toBe(false)
         expect(await log.sessions.find(session.pid)).toBeUndefined()
+      })
+
+      it('an owner is told with the sessions that are still its own and not settled', async () => {
+        const [owner, other] = [newPid(), newPid()]
+        const all = Array.from({ length: 1_100 }, () => ({ ...record(newPid()), owner }))
+        const [claimed, dropped, quit, settled, ...rest] = all.map(({ pid }) => pid)
+        await log.sessions.save(all)
+        await log.sessions.claim(claimed ?? '', 1, other)
+        await log.sessions.drop(dropped ?? '', 1)
+        await log.sessions.quit(quit ?? '', 1)
+        await log.sessions.settle(owner, [settled ?? ''])
+        for (const attempt of [1, 2]) {
+          const owned = await log.sessions.ownedBy(owner)
+          expect([attempt, new Set(owned.map(({ pid }) => pid))]).toEqual([
+            attempt,
+            new Set([quit, ...rest]),
+          ])
+          expect(owned.filter(({ hasQuit }) => hasQuit).map(({ pid }) => pid)).toEqual([quit])
+        }
+        expect((await log.sessions.ownedBy(other)).map(({ pid }) => pid)).toEqual([claimed])
+        expect(await log.sessions.ownedBy('nobody')).toEqual([])
+      })
+
+      it('an owner is known by its first session', async () => {
+        const [owner, other] = [newPid(), newPid()]
+        const session = { ...record(newPid()), owner }
+        await log.sessions.save([session])
+        await log.sessions.claim(session.pid, 1, other)
+        const owners = (await log.sessions.owners()).map((seen) => seen.owner)
+        expect(owners).toEqual(expect.arrayContaining([owner, other]))
+      })
+
+      it('an owner that lives says so', async () => {
+        const [owner, other] = [newPid(), newPid()]
+        await log.sessions.beat(owner)
+        await log.sessions.beat(other)
+        const silentMs = async (): Promise<(number | undefined)[]> => {
+          const owners = await log.sessions.owners()
+          return [owner, other].map((name) => owners.find((seen) => seen.owner === name)?.silentMs)
+        }
+        for (const ms of await silentMs()) {
+          expect(ms).toBeGreaterThanOrEqual(0)
+          expect(ms).toBeLessThan(OWNER_SILENT_MS)
+        }
+        while (((await silentMs())[0] ?? 0) < 20) await log.sessions.beat(other)
+        const [silent = 0, lively = 0] = await silentMs()
+        expect(lively).toBeLessThan(silent)
       })
     })
   })

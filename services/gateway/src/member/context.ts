@@ -4,6 +4,7 @@ import type { Log } from '@roomcast/runtime'
 import type { Config } from '../config.ts'
 import type { Facts } from '../facts.ts'
 import type { Outbox } from '../outbox.ts'
+import type { PresenceClient } from '../presence-client.ts'
 import type { Quits } from '../quits.ts'
 import type { Reporter } from '../reporter.ts'
 import type { Rooms } from '../rooms.ts'
@@ -15,6 +16,7 @@ export interface Context {
   readonly outbox: Outbox
   readonly quits: Quits<Quit>
   readonly reporter: Pick<Reporter, 'joined' | 'left'>
+  readonly presence: Pick<PresenceClient, 'members'>
   readonly roomLog: RoomLog
   /** This gateway's instance, the owner of its members' sessions. */
   readonly instance: string
@@ -32,4 +34,6 @@ export interface Quit {
   /** False in a room that is too large for notices. */
   readonly isAnnounced: boolean
   readonly session: SessionRecord
+  /** Somebody marked the session as quit, and may have ended before the log had the notice. */
+  readonly isMarked?: boolean
 }

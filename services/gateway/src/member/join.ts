@@ -70,16 +70,24 @@ async function enter(
   }
   // Before the client learns of its membership: from then on it may be recovered on any gateway.
   await unavailableFor(roomLog.sessions.save([session]))
-  await rooms.enter(id, (room, admit) => {
-    if (!socket.connected) return
-    // The message, the answer, and what the room is told in this turn.
-    gatherWrites(socket)
-    admitMember(context, socket, room, session, admit)
-    const online = rooms.online(room)
-    const offset = formatOffset(room.feed.cursor)
-    socket.emit('message', { event: 'joined', room: id, data: { username: name, online } }, offset)
-    announce(context, 'join', room, name)
-  })
+  let isMember = false
+  try {
+    await rooms.enter(id, (room, admit) => {
+      if (!socket.connected) return
+      // The message, the answer, and what the room is told in this turn.
+      gatherWrites(socket)
+      admitMember(context, socket, room, session, admit)
+      isMember = true
+      const online = rooms.online(room)
+      const offset = formatOffset(room.feed.cursor)
+      const data = { username: name, online }
+      socket.emit('message', { event: 'joined', room: id, data }, offset)
+      announce(context, 'join', room, name)
+    })
+  } finally {
+    // Nobody came by it, so nobody is to be announced as gone. With the log away it ends by itself.
+    if (!isMember) roomLog.sessions.drop(session.pid, session.generation).catch(() => undefined)
+  }
 }
 
 /** Makes a connected socket a member, in the same turn in which the feed's cursor was looked at. */

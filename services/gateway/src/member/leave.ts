@@ -1,4 +1,5 @@
-import type { Left } from '@roomcast/protocol'
+import { messageKey, type Left } from '@roomcast/protocol'
+import type { SessionRecord } from '@roomcast/roomlog'
 import type { Context, Quit } from './context.ts'
 import type { Member } from './member.ts'
 import { isAnnounced, send } from './notices.ts'
@@ -34,22 +35,32 @@ export function depart(context: Context, member: Member, how: 'meant' | 'broken'
 /**
  * Ends a session, and announces the quit unless the session has moved on (its member is back, here or on another gateway) or somebody
  * else announced it: the room may have no members here any more. `drop` forgets the session, `quit` lets its member still come back.
+ * A process may end between the mark and the notice; the session is then found unsettled, and the notice is sent again under its key.
  */
 export async function announceQuit(
   context: Context,
-  { room, name, isAnnounced, session: { pid, generation } }: Quit,
+  { room, name, isAnnounced, isMarked = false, session }: Quit,
   how: 'drop' | 'quit' = 'quit',
 ): Promise<void> {
   const { roomLog, outbox, rooms, log } = context
-  let isOurs: boolean
+  const { pid, generation, owner } = session
   try {
-    isOurs = await roomLog.sessions[how](pid, generation)
+    if (!isMarked && !(await roomLog.sessions[how](pid, generation))) return
+    if (isAnnounced) {
+      const isLogged = new Promise<boolean>((done) => {
+        send(context, 'broadcast_quit', room, name, { key: quitKey(session), done })
+      })
+      if (rooms.get(room) === undefined) outbox.forget(room)
+      if (!(await isLogged)) return
+    }
+    if (how === 'quit') await roomLog.sessions.settle(owner, [pid])
   } catch (error) {
     // With the log away the notice would not get there either.
     log.debug({ err: error, room }, 'quit was left out')
-    return
   }
-  if (!isOurs || !isAnnounced) return
-  send(context, 'broadcast_quit', room, name)
-  if (rooms.get(room) === undefined) outbox.forget(room)
+}
+
+/** One for each time that a session ends. No client's own key begins like it: those begin with a name. */
+function quitKey({ sid, since, generation }: SessionRecord): string {
+  return messageKey('', `quit ${sid} ${since} ${generation}`)
 }

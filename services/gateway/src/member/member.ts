@@ -31,6 +31,7 @@ export interface Session {
   joinBucket: Bucket | undefined
   sayBucket: Bucket | undefined
   historyBucket: Bucket | undefined
+  membersBucket: Bucket | undefined
 }
 
 export interface EarlySays {
@@ -47,5 +48,6 @@ export function newSession(destination: Destination): Session {
     joinBucket: undefined,
     sayBucket: undefined,
     historyBucket: undefined,
+    membersBucket: undefined,
   }
 }

@@ -17,17 +17,23 @@ export function announce(
   if (isAnnounced(context, room)) send(context, event, room.id, username)
 }
 
-/** Puts a notice into the room's log. One that finds no place is left out: nobody waits for it, and messages come first. */
+/**
+ * Puts a notice into the room's log. One that finds no place is left out: nobody waits for it, and messages come first. With the same
+ * `key` it is there once. `done` is called with whether the log has it.
+ */
 export function send(
   { outbox, log, now }: Context,
   event: 'join' | 'broadcast_quit',
   room: RoomId,
   username: string,
+  { key, done }: { readonly key?: string; readonly done?: (isLogged: boolean) => void } = {},
 ): void {
+  const payload = encodeMessage({ event, room, data: { username }, ts: now() })
   try {
-    outbox.add(room, { payload: encodeMessage({ event, room, data: { username }, ts: now() }) })
+    outbox.add(room, { payload, key }, (outcome) => done?.(!(outcome instanceof ClientError)))
   } catch (error) {
     if (!(error instanceof ClientError)) throw error
     log.debug({ room, event, code: error.code }, 'notice was left out')
+    done?.(false)
   }
 }

@@ -6,7 +6,7 @@ import type { LocalRoom } from '../rooms.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import type { Context } from './context.ts'
 import { admitMember } from './join.ts'
-import { announce } from './notices.ts'
+import { announce, isAnnounced } from './notices.ts'
 import { releaseEarlySays } from './say.ts'
 
 /** Messages that one read of a replay asks for. */
@@ -22,10 +22,14 @@ const EPOCH_STEP_MS = 50
 export function resume(context: Context, socket: ChatSocket, restored: Restored): void {
   const session = sessionOf(socket)
   const { room, name, hasQuit } = restored.session
+  let isMember = false
+  let isSmall = true
   const done = context.rooms.enter(room, async (local, admit) => {
+    isSmall = isAnnounced(context, local)
     await replay(context, socket, local, restored)
     if (!socket.connected) return
     admitMember(context, socket, local, restored.session, admit)
+    isMember = true
     const online = context.rooms.online(local)
     socket.emit('message', { event: 'count', room, data: { online } })
     // Who comes back after his quit was announced is announced again.
@@ -42,6 +46,14 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
       },
     )
     .finally(() => {
+      // The session is this gateway's since it was claimed, and so is the quit of a client that does not try again.
+      if (!isMember)
+        context.quits.add({
+          room,
+          name,
+          isAnnounced: isSmall && !hasQuit,
+          session: restored.session,
+        })
       session.joining = undefined
       releaseEarlySays(session)
     })

@@ -1,5 +1,5 @@
-import { ClientError } from '@roomcast/protocol'
-import { hasKey } from '@roomcast/runtime'
+import { ClientError, INTERNAL_TOKEN_HEADER } from '@roomcast/protocol'
+import { hasKey, isInternalCaller } from '@roomcast/runtime'
 import type { onRequestHookHandler } from 'fastify'
 
 /**
@@ -10,5 +10,18 @@ export function requireKey(apiKeys: readonly string[]): onRequestHookHandler {
   return (request, _reply, next) => {
     const isAllowed = apiKeys.length === 0 || hasKey(apiKeys, request.headers.authorization)
     next(isAllowed ? undefined : new ClientError('unauthorized', 'a bearer key is required'))
+  }
+}
+
+/** The same for a path of the services' own: lets in internal callers alone. */
+export function requireInternal(internalToken: string | undefined): onRequestHookHandler {
+  return (request, _reply, next) => {
+    const token = request.headers[INTERNAL_TOKEN_HEADER]
+    const caller = {
+      address: request.socket.remoteAddress,
+      token: typeof token === 'string' ? token : undefined,
+    }
+    const isAllowed = isInternalCaller(internalToken, caller)
+    next(isAllowed ? undefined : new ClientError('unauthorized', 'this is for the other services'))
   }
 }

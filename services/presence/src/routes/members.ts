@@ -1,17 +1,28 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
-import { MembersQuery, MembersView, RoomParams } from '@roomcast/protocol'
+import {
+  ClientError,
+  INTERNAL_MEMBERS_PATH,
+  MembersQuery,
+  MembersView,
+  RoomParams,
+} from '@roomcast/protocol'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { PresenceState } from '../state.ts'
 import { membersOf } from '../views.ts'
-import { requireKey } from './key.ts'
+import { requireInternal, requireKey } from './key.ts'
 
-/** `GET /v1/rooms/{room}/members`: names people, so it takes one of `apiKeys`, unless there are none. */
+/**
+ * `GET /v1/rooms/{room}/members`: names people, so it takes one of `apiKeys`, unless there are none. The same for gateways, internal
+ * callers alone, which are answered `unavailable` by a replica that does not know all members yet, so that they ask another.
+ */
 export function membersRoute({
   state,
   apiKeys,
+  internalToken,
 }: {
   readonly state: PresenceState
   readonly apiKeys: readonly string[]
+  readonly internalToken: string | undefined
 }): FastifyPluginCallbackZod {
   return (api, _options, done) => {
     api.get(
@@ -19,8 +30,9 @@ export function membersRoute({
       {
         schema: {
           operationId: 'listMembers',
-          summary: 'Who is in a room, in pages by sid',
-          description: 'Names people: with API keys set a key is needed.',
+          summary: 'Who is in a room: each name once, with its connections',
+          description:
+            'Of a room with more names than `limit` come the numbers alone. Names people: with API keys set a key is needed.',
           security: [{ key: [] }],
           params: RoomParams,
           querystring: MembersQuery,
@@ -29,6 +41,18 @@ export function membersRoute({
         onRequest: requireKey(apiKeys),
       },
       ({ params, query }) => membersOf(state, params.room, query),
+    )
+    api.get(
+      INTERNAL_MEMBERS_PATH,
+      {
+        schema: { hide: true, params: RoomParams, querystring: MembersQuery },
+        onRequest: requireInternal(internalToken),
+      },
+      ({ params, query }) => {
+        if (!state.isComplete)
+          throw new ClientError('unavailable', 'this replica has not heard every gateway yet')
+        return membersOf(state, params.room, query)
+      },
     )
     done()
   }
