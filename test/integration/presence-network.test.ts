@@ -20,7 +20,7 @@ const HEAL_LIMIT_MS = 2_000
 
 interface Members {
   readonly online: number
-  readonly members: readonly { readonly sid: string }[]
+  readonly members: readonly { readonly name: string; readonly connections: number }[]
 }
 
 let deployment: Deployment
@@ -28,7 +28,7 @@ let deployment: Deployment
 let near: TestService
 /** To each replica, of the gateway behind them: the network that fails. */
 let networks: readonly [Proxy, Proxy]
-const opened = new Set<TestClient>()
+const opened = new Map<TestClient, string>()
 
 /** A gateway that reaches presence by the networks alone. */
 const addFarGateway = (): Promise<TestService> =>
@@ -36,11 +36,11 @@ const addFarGateway = (): Promise<TestService> =>
 
 const join = async (gateway: TestService, name: string): Promise<TestClient> => {
   const client = await joinRoom(gateway.url, ROOM, name, { reconnection: false })
-  opened.add(client)
+  opened.set(client, name)
   return client
 }
 
-/** What a replica counts in all and in the room, and the sids that it has there, each as often as it has it. */
+/** What a replica counts in all and in the room, and the names that it has there, each as often as it has it. */
 const seenBy = async ({ url }: TestService): Promise<string> => {
   const [totals, { online, members }] = await Promise.all([
     getJson<{ members: number }>(`${url}/v1/stats`),
@@ -49,12 +49,12 @@ const seenBy = async ({ url }: TestService): Promise<string> => {
   return shown(
     totals.members,
     online,
-    members.map(({ sid }) => sid),
+    members.flatMap(({ name, connections }) => Array.from({ length: connections }, () => name)),
   )
 }
 
-const shown = (total: number, online: number, sids: readonly string[]): string =>
-  `${total} members, ${online} in the room: ${sids.toSorted().join()}`
+const shown = (total: number, online: number, names: readonly string[]): string =>
+  `${total} members, ${online} in the room: ${names.toSorted().join()}`
 
 /** Resolves when the replicas know these members of the room and no others. */
 async function agree(
@@ -62,8 +62,8 @@ async function agree(
   clients: readonly TestClient[],
   limitMs: number,
 ): Promise<void> {
-  const sids = clients.map(({ socket }) => socket.id ?? 'a client that is not connected')
-  const truth = shown(sids.length, sids.length, sids)
+  const names = clients.map((client) => opened.get(client) ?? 'a client that is closed')
+  const truth = shown(names.length, names.length, names)
   let seen: string[] = []
   try {
     await until(
@@ -102,7 +102,7 @@ beforeAll(async () => {
 }, 60_000)
 
 afterAll(async () => {
-  for (const client of opened) client.close()
+  for (const client of opened.keys()) client.close()
   for (const network of networks ?? []) await network[Symbol.asyncDispose]()
   await deployment?.[Symbol.asyncDispose]()
 })

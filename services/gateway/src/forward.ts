@@ -66,10 +66,7 @@ export function forwardStrays(
     for (const listener of onRequest) listener(req, res)
   }
   const serveUpgrade: OnUpgrade = (req, socket, head) => {
-    // The answer to the handshake and Engine.IO's first packet leave together.
-    socket.cork()
     for (const listener of onUpgrade) listener(req, socket, head)
-    setImmediate(() => socket.uncork())
   }
 
   /** The other gateway that a request is for. */

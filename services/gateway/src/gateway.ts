@@ -18,6 +18,7 @@ import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
 import { countConnections } from './connections.ts'
 import { drain } from './drain.ts'
+import { gatherHandshakes } from './engine/connection.ts'
 import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
@@ -111,6 +112,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       ...corsOf(config),
     })
     withholdPids(io)
+    gatherHandshakes(io.engine)
     guardRequests(io.engine, {
       isEnding: () => isEnding,
       turnsAway: () => shedding.turnsAway(),

@@ -61,6 +61,13 @@ export function guardRequests(
   }
 }
 
+/** Calls for each connection that begins by polling: one that begins as a websocket sends no polls, and is spared the listeners. */
+function onPolling(engine: EngineServer, look: (connection: EngineConnection) => void): void {
+  engine.on('connection', (connection: EngineConnection) => {
+    if (connection.transport.name === 'polling') look(connection)
+  })
+}
+
 /** What clients of Socket.IO v2, and of v3 and v4, say that they speak. */
 const VERSIONS: ReadonlySet<string | undefined> = new Set(['3', '4'])
 
@@ -76,7 +83,7 @@ const refuseUnknownVersions: Guard = ({ query }, _res, next) => {
  */
 function endOverdue(engine: EngineServer, silenceMs: number, now: () => number): Guard {
   const heardAt = new WeakMap<object, number>()
-  engine.on('connection', (connection: EngineConnection) => {
+  onPolling(engine, (connection) => {
     heardAt.set(connection, now())
     connection.on('packet', () => heardAt.set(connection, now()))
   })
@@ -92,7 +99,7 @@ function watchPolls(engine: EngineServer, now: () => number): Guard {
   const isRepeated = createRepeatedPolls()
   const overtaken = createOvertakenPolls()
 
-  engine.on('connection', (connection: EngineConnection) => {
+  onPolling(engine, (connection) => {
     connection.once('close', (reason: string) => {
       if (reason === 'transport close' && connection.transport.name === 'polling')
         overtaken.closed(connection, sidOf(connection), now())
@@ -130,7 +137,7 @@ const UPGRADE_WAIT_MS = 100
 function holdWhileUpgrading(engine: EngineServer): Guard {
   /** Those whose websocket was there and answered: before that the client goes on polling. */
   const probed = new WeakSet<object>()
-  engine.on('connection', (connection: EngineConnection) => {
+  onPolling(engine, (connection) => {
     connection.on('upgrading', () => probed.add(connection))
   })
   return ({ method, query, upgrade }, res, next) => {

@@ -1,11 +1,24 @@
-import type { Socket as EngineConnection } from 'engine.io'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import type { ChatSocket } from '../sockets.ts'
 import { engineOf, type Engine } from './internals.ts'
 
 /** Sends everything that is written to a websocket in this turn of the event loop by one system call. */
 export function gatherWrites(socket: ChatSocket): void {
   const tcp = engineOf(socket).transport.socket?._socket
-  if (!tcp) return
+  if (tcp) gather(tcp)
+}
+
+/** The same for the answer to each websocket's handshake and Engine.IO's first packet. */
+export function gatherHandshakes(engine: EngineServer): void {
+  engine.on('initial_headers', (_headers: object, { socket, headers }: IncomingMessage) => {
+    // Its handshake has passed: a refusal ends the socket without waiting for what is gathered.
+    if (headers.upgrade !== undefined) gather(socket)
+  })
+}
+
+function gather(tcp: Socket): void {
   tcp.cork()
   setImmediate(() => tcp.uncork())
 }
