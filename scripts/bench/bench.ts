@@ -3,8 +3,9 @@
  *
  * Measures what docs/performance.md states, on this machine, over loopback: Roomcast, with every service in a process of its own and a
  * real Redis (appendfsync always), beside stock Socket.IO with its Redis adapter. Prints a table with the targets, and ends with 1 when
- * one is missed. `--json` adds the rows to a file, in the places of older ones. `--v8` gives Roomcast's processes flags, such as max-semi-space-size=4; `--cpu-prof` has each server process write a
- * profile. Needs Linux, for CPU times.
+ * one is missed. `--json` adds the rows to a file, in the places of older ones. `--v8` gives Roomcast's processes other flags than the
+ * one with which gateways are started, max-semi-space-size=4; `--cpu-prof` has each server process write a profile. Needs Linux, for CPU
+ * times.
  */
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
@@ -48,7 +49,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
-    v8: { type: 'string', default: '' },
+    v8: { type: 'string', default: 'max-semi-space-size=4' },
     'cpu-prof': { type: 'string' },
     json: { type: 'string' },
     quiet: { type: 'boolean', default: false },

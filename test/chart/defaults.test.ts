@@ -47,7 +47,12 @@ describe.each(await findHelms())('with $name, an installation without any values
       expect(container).toMatchObject({
         image: 'roomcast:0.1.0',
         imagePullPolicy: 'IfNotPresent',
-        command: ['node', '--enable-source-maps', `services/${component}/dist/main.js`],
+        command: [
+          'node',
+          '--enable-source-maps',
+          ...(component === 'gateway' ? ['--max-semi-space-size=4'] : []),
+          `services/${component}/dist/main.js`,
+        ],
       })
     }
     const valkey = find(resources, 'StatefulSet', 'valkey')
