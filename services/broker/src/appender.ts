@@ -15,16 +15,23 @@ export interface Appender {
   append(batches: readonly AppendBatch[]): Promise<readonly AppendResult[]>
   /**
    * Appends batches without a producer whose messages all have keys, so that trying again cannot double them. The results are in the
-   * order of the batches. Throws `unavailable` when the log stays away; batches may then be appended, or some of them.
+   * order of the batches. Throws `busy` when more bytes wait for the log than may, before anything is appended; `unavailable` when the log
+   * stays away: batches may then be appended, or some of them.
    */
   appendKeyed(batches: readonly AppendBatch[]): Promise<readonly Appended[]>
 }
 
+/** What a message costs in memory beside its payload, roughly, in bytes. */
+const OVERHEAD_BYTES = 300
+
 export function createAppender({
   roomLog,
+  publishMaxBytes,
   facts,
 }: {
   readonly roomLog: RoomLog
+  /** Bytes of keyed messages that may be under way. One request alone may be larger. */
+  readonly publishMaxBytes: number
   readonly facts: Facts
 }): Appender {
   const append = async (batches: readonly AppendBatch[]): Promise<readonly AppendResult[]> => {
@@ -33,31 +40,52 @@ export function createAppender({
     facts.appendAnswered(results, performance.now() - started)
     return results
   }
+  let underWay = 0
+
+  const retry = async (batches: readonly AppendBatch[]): Promise<readonly Appended[]> => {
+    const done = new Map<AppendBatch, Appended>()
+    const started = performance.now()
+    let reason = ''
+    for (const wait of [0, ...RETRY_WAITS_MS]) {
+      if (wait > 0) await delay(wait)
+      if (performance.now() - started > RETRY_WITHIN_MS) break
+      const left = batches.filter((batch) => !done.has(batch))
+      const results = await append(left)
+      for (const [i, batch] of left.entries()) {
+        const result = results[i]
+        if (result?.status === 'appended') done.set(batch, result)
+        else if (result?.status === 'failed') reason = result.message
+        else throw new Error('a batch without a producer was answered as if it had one')
+      }
+      const all = batches.flatMap((batch) => done.get(batch) ?? [])
+      if (all.length === batches.length) return all
+    }
+    facts.publishFailed(reason)
+    throw new ClientError(
+      'unavailable',
+      'the room log is away; whether it was taken is unknown: send it again with the same id',
+    )
+  }
+
   return {
     append,
     async appendKeyed(batches) {
-      const done = new Map<AppendBatch, Appended>()
-      const started = performance.now()
-      let reason = ''
-      for (const wait of [0, ...RETRY_WAITS_MS]) {
-        if (wait > 0) await delay(wait)
-        if (performance.now() - started > RETRY_WITHIN_MS) break
-        const left = batches.filter((batch) => !done.has(batch))
-        const results = await append(left)
-        for (const [i, batch] of left.entries()) {
-          const result = results[i]
-          if (result?.status === 'appended') done.set(batch, result)
-          else if (result?.status === 'failed') reason = result.message
-          else throw new Error('a batch without a producer was answered as if it had one')
-        }
-        const all = batches.flatMap((batch) => done.get(batch) ?? [])
-        if (all.length === batches.length) return all
+      const size = sizeOf(batches)
+      if (underWay > 0 && underWay + size > publishMaxBytes)
+        throw new ClientError('busy', 'too many messages wait for the room log')
+      underWay += size
+      try {
+        return await retry(batches)
+      } finally {
+        underWay -= size
       }
-      facts.publishFailed(reason)
-      throw new ClientError(
-        'unavailable',
-        'the room log is away; whether it was taken is unknown: send it again with the same id',
-      )
     },
   }
+}
+
+function sizeOf(batches: readonly AppendBatch[]): number {
+  let size = 0
+  for (const { messages } of batches)
+    for (const { payload } of messages) size += payload.length + OVERHEAD_BYTES
+  return size
 }

@@ -30,6 +30,9 @@ export const brokerSettings = {
   WAIT_REPLICAS: count(0, 0, 100).describe(
     'Replicas of Redis that must have a message before it is acknowledged. With fewer of them nothing is: writers get `unavailable`.',
   ),
+  PUBLISH_MAX_BYTES: bytes(16_777_216, 65_536, 4_294_967_296).describe(
+    'Bytes of messages from the HTTP API that may wait for the room log at a time; over it publishing gets `busy`.',
+  ),
   MAX_STREAMS: count(1_000, 0, 1_000_000).describe(
     'Event streams and waiting long polls at a time; over it a new one gets `busy`.',
   ),
@@ -56,6 +59,7 @@ export interface Config {
   readonly historySize: number
   readonly historyTtlMs: number
   readonly waitReplicas: number
+  readonly publishMaxBytes: number
   readonly maxStreams: number
   readonly streamBufferBytes: number
   readonly streamHeartbeatMs: number
@@ -78,6 +82,7 @@ export function parseConfig(env: Environment): Config {
     historySize: settings.HISTORY_SIZE,
     historyTtlMs: settings.HISTORY_TTL_MS,
     waitReplicas: settings.WAIT_REPLICAS,
+    publishMaxBytes: settings.PUBLISH_MAX_BYTES,
     maxStreams: settings.MAX_STREAMS,
     streamBufferBytes: settings.STREAM_BUFFER_BYTES,
     streamHeartbeatMs: settings.STREAM_HEARTBEAT_MS,

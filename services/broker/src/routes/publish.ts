@@ -31,6 +31,7 @@ const refusals = [
   'unauthorized',
   'too_large',
   'unsupported_media_type',
+  'busy',
   'unavailable',
 ] as const
 

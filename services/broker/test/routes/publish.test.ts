@@ -79,6 +79,35 @@ describe('POST /v1/rooms/{room}/messages', () => {
     expect(await payloads(room)).toHaveLength(2)
   })
 
+  it('is busy while more waits for the log than may, and takes messages again after that', async () => {
+    const log = createMemoryLog()
+    let goOn: (() => void) | undefined
+    const held = new Promise<void>((resolve) => (goOn = resolve))
+    const slow: RoomLog = {
+      ...log,
+      async append(batches) {
+        await held
+        return log.append(batches)
+      },
+    }
+    await using broker = await startTestBroker(
+      { publishMaxBytes: 65_536 },
+      { roomLog: slow, now: () => NOW },
+    )
+    const path = `${roomPath(newRoom())}/messages`
+    const publish = (text: string) => broker.post(path, { username: 'Alice', text })
+    // The first one is taken whatever its size; 20 of 4 KB are more than 64 KB.
+    const answers = Array.from({ length: 20 }, () => publish('x'.repeat(4_096)))
+    const [refused] = await Promise.all([Promise.race(answers)])
+    expect(refused).toMatchObject({ status: 503, body: { code: 'busy' } })
+    expect(refused.body.retryAfterMs).toBeGreaterThan(0)
+    goOn?.()
+    const statuses = (await Promise.all(answers)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 201).length).toBeGreaterThan(10)
+    expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(0)
+    expect((await publish('again')).status).toBe(201)
+  })
+
   it('drops unknown fields', async () => {
     const room = newRoom()
     const { body } = await started.post(`${roomPath(room)}/messages`, {
