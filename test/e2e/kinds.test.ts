@@ -161,9 +161,9 @@ async function define(
     readonly metadata: { readonly name: string }
     readonly spec: { readonly names: { readonly kind: string } }
   }
-  const { Dir } = JSON.parse(await runProgram('go', ['mod', 'download', '-json', module])) as {
-    Dir: string
-  }
+  // Some modules ask for a newer Go than is there, which then fetches it.
+  const download = ['GOTOOLCHAIN=auto', 'go', 'mod', 'download', '-json', module]
+  const { Dir } = JSON.parse(await runProgram('env', download)) as { Dir: string }
   const documents = parseAllDocuments(await readFile(join(Dir, file), 'utf8'))
   const wanted = documents
     .map((document) => document.toJS() as Definition | null)
