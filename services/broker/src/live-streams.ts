@@ -1,6 +1,8 @@
 import type { RoomId } from '@roomcast/protocol'
 import type { RoomFeed, RoomLog } from '@roomcast/roomlog'
-import type { EventStream } from './event-stream.ts'
+import { encodeComment, type EventStream } from '@roomcast/runtime'
+
+const ALIVE = encodeComment('alive')
 
 /** The streams that are live. */
 export interface LiveStreams {
@@ -33,7 +35,7 @@ export function createLiveStreams({
   }
   const timer = setInterval(() => {
     if (live.size === 0) return
-    for (const stream of live.keys()) stream.comment('alive')
+    for (const stream of live.keys()) stream.send(ALIVE)
     // While the log is away there is nothing to compare with; its feeds read it when it is back.
     compareAll().catch(() => undefined)
   }, heartbeatMs)

@@ -1,5 +1,5 @@
 import { ClientError, type PresenceView } from '@roomcast/protocol'
-import { encodeComment, encodeEvent, type EventStream } from './event-stream.ts'
+import { encodeComment, encodeEvent, type EventStream } from '@roomcast/runtime'
 import type { History } from './history.ts'
 import { changesBetween, snapshotOf, type Snapshot } from './snapshot.ts'
 import type { PresenceState } from './state.ts'
@@ -11,6 +11,9 @@ export const FEED_INTERVAL_MS = 1_000
 const HEARTBEAT_MS = 10_000
 
 const ALIVE = encodeComment('alive')
+
+const encode = (event: string, data: object): Buffer =>
+  encodeEvent({ event, data: JSON.stringify(data) })
 
 /** Keeps the history, and tells every stream what is and then what changed. */
 export interface Feed {
@@ -54,7 +57,7 @@ export function startFeed({
       const changes = changesBetween(seen, after)
       seen = after
       // One text for all, whatever their number.
-      if (changes !== undefined) tell(encodeEvent('change', { at: now(), ...changes }))
+      if (changes !== undefined) tell(encode('change', { at: now(), ...changes }))
     }
     if (state.clockMs - heartbeatAtMs < HEARTBEAT_MS) return
     heartbeatAtMs = state.clockMs
@@ -84,7 +87,7 @@ export function startFeed({
       streams.add(stream)
       stream.over.addEventListener('abort', () => streams.delete(stream), { once: true })
       stream.open()
-      stream.send(encodeEvent('state', view))
+      stream.send(encode('state', view))
       if (stream.over.aborted) streams.delete(stream)
     },
     close() {

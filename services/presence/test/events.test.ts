@@ -3,8 +3,7 @@ import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { PresenceChange, PresenceView, RoomId, type HistoryView } from '@roomcast/protocol'
-import { VERSION } from '@roomcast/runtime'
-import { encodeEvent, EventStream } from '../src/event-stream.ts'
+import { encodeEvent, EventStream, VERSION } from '@roomcast/runtime'
 import { readEvents } from './event-reader.ts'
 import { get, Scene } from './replicas.ts'
 import { until } from './until.ts'
@@ -128,7 +127,7 @@ describe('the event stream of presence', () => {
     const server = createServer((_req, res) => {
       const stream = new EventStream(res, { bufferBytes: 100_000, onTooSlow: () => slow++ })
       stream.open()
-      const event = encodeEvent('change', 'x'.repeat(50_000))
+      const event = encodeEvent({ event: 'change', data: 'x'.repeat(50_000) })
       // More than all buffers between the two hold.
       for (let i = 0; i < 1_000 && !stream.over.aborted; i++) stream.send(event)
     })

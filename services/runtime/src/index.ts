@@ -1,4 +1,5 @@
 export * from './access.ts'
+export * from './event-stream.ts'
 export * from './health.ts'
 export * from './lifecycle.ts'
 export * from './log.ts'

@@ -12,9 +12,8 @@ import {
   type RoomLog,
   type Run,
 } from '@roomcast/roomlog'
-import type { Log } from '@roomcast/runtime'
+import { encodeEvent, EventStream, type Log } from '@roomcast/runtime'
 import { problemResponses } from '@roomcast/runtime/http-api'
-import { encodeEvent, EventStream } from '../event-stream.ts'
 import type { Facts } from '../facts.ts'
 import type { HeldRequests } from '../held-requests.ts'
 import { createLiveStreams } from '../live-streams.ts'
@@ -136,15 +135,14 @@ export function streamRoute({
 
 const LOST = encodeEvent({ event: 'lost', data: '{}' })
 
-function eventsOf({ epoch, entries }: Run): string {
-  let text = ''
-  for (const { seq, payload } of entries)
-    text += messageEvent(formatOffset({ epoch, seq }), payload)
-  return text
+function eventsOf({ epoch, entries }: Run): Buffer {
+  return Buffer.concat(
+    entries.map(({ seq, payload }) => messageEvent(formatOffset({ epoch, seq }), payload)),
+  )
 }
 
 /** The payload is one object of JSON as `encodeMessage` wrote it: its offset goes in before the brace that ends it. */
-function messageEvent(offset: string, payload: string): string {
+function messageEvent(offset: string, payload: string): Buffer {
   return encodeEvent({
     id: offset,
     event: 'message',

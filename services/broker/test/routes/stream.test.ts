@@ -30,7 +30,7 @@ describe('GET /v1/rooms/{room}/stream', () => {
     expect(reader.response.statusCode).toBe(200)
     expect(reader.response.headers).toMatchObject({
       'content-type': 'text/event-stream',
-      'cache-control': 'no-cache',
+      'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     })
     const offsets = await started.say(room, '1', '2')

@@ -1,10 +1,13 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { EventStream } from '@roomcast/runtime'
 import { problemResponses } from '@roomcast/runtime/http-api'
-import { EventStream } from '../event-stream.ts'
 import type { Facts } from '../facts.ts'
 import type { Feed } from '../feed.ts'
 import { requireKey } from './key.ts'
+
+/** Bytes that may wait for a client that reads slowly. Over it the stream is ended: the client comes back and gets the whole state. */
+const BUFFER_MAX_BYTES = 1_048_576
 
 /** `GET /v1/events`: takes one of `apiKeys`, unless there are none. */
 export function eventsRoute({
@@ -39,7 +42,12 @@ export function eventsRoute({
       (_request, reply) => {
         feed.checkRoom()
         reply.hijack()
-        feed.add(new EventStream(reply.raw, { onTooSlow: () => facts.streamTooSlow() }))
+        feed.add(
+          new EventStream(reply.raw, {
+            bufferBytes: BUFFER_MAX_BYTES,
+            onTooSlow: () => facts.streamTooSlow(),
+          }),
+        )
       },
     )
     done()

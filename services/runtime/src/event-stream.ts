@@ -14,13 +14,18 @@ export interface StreamEvent {
   readonly data?: string
 }
 
-export function encodeEvent({ id, event, data }: StreamEvent): string {
+export function encodeEvent({ id, event, data }: StreamEvent): Buffer {
   const lines = [
     ...(id === undefined ? [] : [`id: ${id}`]),
     ...(event === undefined ? [] : [`event: ${event}`]),
     ...(data === undefined ? [] : [`data: ${data}`]),
   ]
-  return `${lines.join('\n')}\n\n`
+  return Buffer.from(`${lines.join('\n')}\n\n`)
+}
+
+/** A line that clients skip, which keeps a quiet connection open. */
+export function encodeComment(text: string): Buffer {
+  return Buffer.from(`: ${text}\n\n`)
 }
 
 /**
@@ -51,29 +56,25 @@ export class EventStream {
     return this.#over.signal
   }
 
-  /** Sends the head and how soon to come back. An `id` alone is kept by clients as the place to come back to, without an event. */
-  open(id: string): void {
+  /** Sends the head and how soon to come back, and the place to come back to when there is one: an `id` alone makes no event. */
+  open(id?: string): void {
     if (this.over.aborted) return
     this.#res.writeHead(200, {
       'content-type': 'text/event-stream',
-      'cache-control': 'no-cache',
+      'cache-control': 'no-store',
       // Proxies of nginx's kind hold events back otherwise.
       'x-accel-buffering': 'no',
     })
-    this.send(`retry: ${RETRY_MS}\n${encodeEvent({ id })}`)
+    this.send(Buffer.from(`retry: ${RETRY_MS}\n${id === undefined ? '' : `id: ${id}\n`}\n`))
   }
 
-  /** Sends encoded events. */
-  send(text: string): void {
+  /** Sends what was encoded. Many streams may be given the same buffer. */
+  send(encoded: Uint8Array): void {
     if (this.over.aborted) return
-    this.#res.write(Buffer.from(text))
+    this.#res.write(encoded)
     if (this.#res.writableLength <= this.#bufferBytes) return
     this.#onTooSlow()
     this.end('too slow')
-  }
-
-  comment(text: string): void {
-    this.send(`: ${text}\n\n`)
   }
 
   /** Resolves when the client has room for more, or the stream is over. A client that makes none in time is cut off. */
@@ -99,6 +100,6 @@ export class EventStream {
     this.#over.abort()
     const timer = setTimeout(() => this.#res.destroy(), END_GRACE_MS)
     this.#res.once('close', () => clearTimeout(timer))
-    this.#res.end(`: ${comment}\n\n`)
+    this.#res.end(encodeComment(comment))
   }
 }
