@@ -30,7 +30,7 @@ const DUPLICATE_RETRY_MS = 30_000
 /** How long a replica may take to hear from the other gateways: before, its list may lack some. In milliseconds. */
 const LIST_SETTLE_MS = 5_000
 /**
- * Pings in a row without an answer after which a replica counts as dead; one goes out each beat. By then a lease of three seconds has run
+ * Pings in a row, without an answer or any other word, after which a replica counts as dead; one goes out each beat. By then a lease of three seconds has run
  * out, and what TCP still holds back waits longer than a new connection takes.
  */
 const UNANSWERED_PINGS_MAX = 2
@@ -124,8 +124,10 @@ export function openReportLink(options: ReportLinkOptions): ReportLink {
     const own = newConnection(ws, clock())
     connection = own
     const isCurrent = (): boolean => connection === own
+    const isAlive = (): void => void (own.unansweredPings = 0)
     ws.on('message', (data, isBinary) => {
       if (!isCurrent()) return
+      isAlive()
       const frame = isBinary ? undefined : parseFrame(data)
       if (frame !== undefined) {
         hear(own, frame)
@@ -134,7 +136,9 @@ export function openReportLink(options: ReportLinkOptions): ReportLink {
       log.error({ url }, 'presence sent what is not a frame of the report protocol')
       end(own, REFUSED_RETRY_MS)
     })
-    ws.on('pong', () => (own.unansweredPings = 0))
+    ws.on('pong', isAlive)
+    // A replica that has much to read answers late, and pings in time.
+    ws.on('ping', isAlive)
     // Every error is followed by `close`. Told once per outage: a replica may be away for long.
     ws.on('error', (error) => {
       if (isCurrent() && failures === 0)

@@ -123,7 +123,6 @@ export function createState(
  * a whole state or the loss of a gateway O(that gateway's members), a tick O(gateways).
  */
 export function apply(state: PresenceState, event: PresenceEvent, now: number): Effects {
-  advance(state, now)
   const effects: Effects = {
     counted: new Set(),
     entered: new Set(),
@@ -144,6 +143,7 @@ export function apply(state: PresenceState, event: PresenceEvent, now: number): 
       state.pods = event.pods
       break
     case 'tick':
+      advance(state, now)
       tick(state, effects)
       break
   }
@@ -151,8 +151,9 @@ export function apply(state: PresenceState, event: PresenceEvent, now: number): 
 }
 
 /**
- * A long step means that this process slept or that the wall clock was set; the gateways' words of that time are still to be read.
- * Counting a third of a lease at most keeps either from looking like everybody's silence.
+ * A long step means that this process slept, or had much to read, or that the wall clock was set; the gateways' words of that time are still
+ * to be read. Counting a third of a lease at most, and at ticks alone, between which every connection has its turn, keeps that from looking
+ * like everybody's silence.
  */
 function advance(state: PresenceState, now: number): void {
   state.clockMs += Math.min(Math.max(now - state.nowMs, 0), state.leaseMs / 3)

@@ -50,6 +50,8 @@ function replica({ warmupMs = 0 } = {}) {
       }
       return effects
     },
+    /** Lets time pass as it does for a process that has much to read: no tick comes. */
+    read: (ms: number): void => void (now += ms),
     jump: (ms: number): Effects => apply(state, { t: 'tick' }, (now += ms)),
     online: (room = lobby) => roomOf(state, room).online,
   }
@@ -285,6 +287,18 @@ describe('a gateway', () => {
     r.beat(1, 0)
     r.pass(LEASE_MS)
     expect(r.online()).toBe(0)
+  })
+
+  it('is not taken for silent while the words of others are read', () => {
+    const r = replica()
+    r.hello(1, 'a')
+    r.hello(2, 'b')
+    for (let part = 0; part < 10; part++) {
+      r.read(LEASE_MS)
+      r.part(2, 0, part, part === 9, memberOf(`s${part}`))
+    }
+    expect(r.pass(1).flatMap(({ expired }) => expired)).toEqual([])
+    expect(r.state.gateways.size).toBe(2)
   })
 
   it('that reconnects keeps its members, and the late end of the old connection takes nothing', () => {
