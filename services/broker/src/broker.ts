@@ -63,7 +63,12 @@ export async function startBroker(
   const { host, metricsPort, apiKeys, internalToken, textMaxBytes } = config
   const { streamBufferBytes, streamHeartbeatMs } = config
   const held = createHeldRequests(config.maxStreams)
-  const facts = createFacts({ held, telemetry, log })
+  const facts = createFacts({
+    held,
+    isDegraded: () => !roomLog.isAvailable(),
+    telemetry,
+    log,
+  })
   const appender = createAppender({ roomLog, publishMaxBytes: config.publishMaxBytes, facts })
   const api = createHttpApi({
     title: 'Roomcast broker',

@@ -130,6 +130,8 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       members: rooms.members(),
       rooms: rooms.count(),
       outboxMessages: outbox.size(),
+      isDraining: isEnding,
+      isDegraded: !roomLog.isAvailable(),
     }))
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
