@@ -74,6 +74,8 @@ export async function startBroker(
     title: 'Roomcast broker',
     description: 'Publish to rooms and read them: a page at a time, by long poll, or as a stream.',
     log,
+    service: 'broker',
+    telemetry,
     clientErrorOf: (error) =>
       error instanceof LogUnavailable
         ? new ClientError('unavailable', 'the room log is away', { cause: error })

@@ -1,6 +1,7 @@
 import { ERROR_CODES, type ErrorCode, type TransportName } from '@roomcast/protocol'
 import type { RepairReason } from '@roomcast/roomlog'
 import type { Telemetry } from '@roomcast/runtime'
+import type { OnCall } from './calls.ts'
 
 /** Why a connection ended, as a closed set. */
 export const CLOSE_REASONS = [
@@ -57,6 +58,8 @@ export interface Facts {
   /** Logged messages that a recovered member had missed. */
   replayed(messages: number): void
   recovery(result: RecoveryResult): void
+  /** A broker or presence was asked something over HTTP. */
+  called: OnCall
   /** A stray request was sent on to the gateway that it is for. */
   forwarded(kind: 'request' | 'upgrade'): void
   /** Seconds from the append to the write towards the members. */
@@ -125,8 +128,14 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
       result.observe(deliveries.engine, { path: 'engine' })
       result.observe(replays, { path: 'replay' })
     })
+  const calls = meter.createHistogram('roomcast_gateway_call_duration_seconds', {
+    description: 'How long requests to brokers and presence took, by service and result.',
+    unit: 's',
+    advice: { explicitBucketBoundaries: LATENCY_BUCKETS },
+  })
   const latency = meter.createHistogram('roomcast_gateway_delivery_latency_seconds', {
     description: 'From the append to the log to the write towards the members of a room.',
+    unit: 's',
     advice: { explicitBucketBoundaries: LATENCY_BUCKETS },
   })
   const opened = meter.createCounter('roomcast_gateway_opened', {
@@ -164,6 +173,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   return {
     messageReceived: () => received++,
     delivered: (path, messages) => void (deliveries[path] += messages),
+    called: (peer, durationMs, result) => calls.record(durationMs / 1_000, { peer, result }),
     forwarded: (kind) => forwards.add(1, { kind }),
     replayed: (messages) => (replays += messages),
     recovery: (result) => recoveries.add(1, { result }),

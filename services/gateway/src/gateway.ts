@@ -152,11 +152,13 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       urls: config.brokerUrls,
       internalToken: config.internalToken,
       concurrency: FLIGHTS_MAX,
+      onCall: facts.called,
     })
     closer.add(() => brokers.close())
     const presence = await createPresenceClient({
       urls: config.presenceUrls,
       internalToken: config.internalToken,
+      onCall: facts.called,
     })
     closer.add(() => presence.close())
     const outbox = createOutbox({
