@@ -1,6 +1,6 @@
 import type { Row } from './page.ts'
 import { figure } from './panels.ts'
-import { growth, quantile, rate, sum } from './queries.ts'
+import { growth, orNone, quantile, rate, series, sum } from './queries.ts'
 
 /** Clients are refused with these when something behind the gateways does not keep up. */
 const OVERLOADED = 'code=~"busy|unavailable"'
@@ -22,7 +22,7 @@ export const atAGlance: Row = {
       unit: 'short',
       width: 3,
       colours: ['red', [1, 'green']],
-      queries: [{ expr: sum({ name: 'roomcast_ready', of: 'gateway' }), legend: 'ready' }],
+      queries: [{ expr: orNone(sum({ name: 'roomcast_ready', of: 'gateway' })), legend: 'ready' }],
     }),
     figure({
       title: 'Messages',
@@ -71,7 +71,7 @@ export const atAGlance: Row = {
       colours: ['green', [1, 'red']],
       queries: [
         {
-          expr: `${sum('roomcast_gateway_degraded')} + ${sum('roomcast_broker_degraded')}`,
+          expr: `sum(${series('roomcast_gateway_degraded')} or ${series('roomcast_broker_degraded')})`,
           legend: 'degraded',
         },
       ],
@@ -82,7 +82,7 @@ export const atAGlance: Row = {
       unit: 'short',
       width: 3,
       colours: ['red', [1, 'green']],
-      queries: [{ expr: sum({ name: 'roomcast_ready', of: 'broker' }), legend: 'ready' }],
+      queries: [{ expr: orNone(sum({ name: 'roomcast_ready', of: 'broker' })), legend: 'ready' }],
     }),
     figure({
       title: 'Refused for overload',

@@ -1,7 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { page, type Row } from './page.ts'
 import { figure, lines } from './panels.ts'
-import { known, maxBy, quantileBy, rate, rateBy, series, sum } from './queries.ts'
+import { known, maxBy, orNone, quantileBy, rate, rateBy, series, sum } from './queries.ts'
 
 const counts: Row = {
   title: 'Who is where',
@@ -26,7 +26,7 @@ const counts: Row = {
       unit: 'short',
       width: 6,
       colours: ['red', [1, 'green'], [2, 'red']],
-      queries: [{ expr: sum('roomcast_presence_leader'), legend: 'leaders' }],
+      queries: [{ expr: orNone(sum('roomcast_presence_leader')), legend: 'leaders' }],
     }),
     figure({
       title: 'Pods that do not report',

@@ -80,6 +80,9 @@ export const growth = (metric: Metric): string => `sum(increase(${series(metric)
 /** Every replica of presence knows the whole; the one that knows most counts, since a young one does not know all yet. */
 export const known = (metric: Metric): string => `max(${series(metric)})`
 
+/** 0 where there is no series at all, which is no better. */
+export const orNone = (expr: string): string => `${expr} or vector(0)`
+
 /** A histogram: its name without `_bucket`. */
 type Histogram = Metric
 
