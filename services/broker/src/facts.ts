@@ -50,6 +50,8 @@ export function createFacts({
   const unreadable = meter.createCounter('roomcast_broker_unreadable_messages', {
     description: 'Times that a message of a room log could not be shown.',
   })
+  // Zeros from the start here too.
+  for (const counter of [messages, slow, unreadable]) counter.add(0)
   meter
     .createObservableGauge('roomcast_broker_streams', { description: 'Open event streams.' })
     .addCallback((gauge) => gauge.observe(held.count('stream')))
