@@ -202,7 +202,8 @@ it('every metric that a dashboard, an alert or a document names is there', async
   const live = new Set(
     [...pages.join('\n').matchAll(/^(?:# TYPE )?(\w+)/gm)].map(([, name]) => name),
   )
-  const docs = (await readdir(`${ROOT}docs`)).filter((file) => file.endsWith('.md'))
+  // docs/metrics.md has a test of its own.
+  const docs = (await readdir(`${ROOT}docs`)).filter((file) => /(?<!metrics)\.md$/.test(file))
   const texts = new Map([
     ...[...dashboards].map(([file, { text }]) => [file, text] as const),
     ...alerts.map(({ alert, expr }) => [alert, expr] as const),

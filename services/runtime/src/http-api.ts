@@ -27,6 +27,8 @@ declare module 'fastify' {
   }
 }
 
+export { NO_ROUTE, STATUS_CLASSES } from './http-metrics.ts'
+
 const PROBLEM_TYPE = 'application/problem+json'
 /** As long as a request line can be: a room id that is too long is told so by its schema, and not that there is no such path. */
 const ROOM_PARAM_MAX_CHARS = 16_384

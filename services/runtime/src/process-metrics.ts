@@ -1,4 +1,4 @@
-import type { MeterProvider } from '@opentelemetry/sdk-metrics'
+import type { MeterProvider } from '@opentelemetry/api'
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node'
 
 /** How often the delay of the event loop is sampled, in milliseconds. Each sample is a timer. */
