@@ -1,5 +1,5 @@
 # One image for the three services and the chart's test. Which one a container is, is its command:
-#   node --enable-source-maps [--max-semi-space-size=4] services/{gateway,broker,presence}/dist/main.js
+#   node --enable-source-maps --import @roomcast/runtime/instrument [--max-semi-space-size=4] services/{gateway,broker,presence}/dist/main.js
 # Everything that is installed comes from package-lock.json.
 
 # What every stage installs from. Only a change of dependencies reaches it.
@@ -43,7 +43,7 @@ COPY --from=build /out ./
 USER 1000:1000
 EXPOSE 8080 8070 8090 9464
 # Node is process 1 and gets the signals itself. By itself the image runs a gateway.
-ENTRYPOINT ["node", "--enable-source-maps"]
+ENTRYPOINT ["node", "--enable-source-maps", "--import", "@roomcast/runtime/instrument"]
 # A small young generation: half of what an idle connection takes, see docs/performance.md.
 CMD ["--max-semi-space-size=4", "services/gateway/dist/main.js"]
 

@@ -8,6 +8,8 @@ import { gatewaySettings } from '../services/gateway/src/config.ts'
 import { brokerSettings } from '../services/broker/src/config.ts'
 import { presenceSettings } from '../services/presence/src/config.ts'
 import { configPage, type ServiceSettings } from './docs/config-page.ts'
+import { metricsPage } from './docs/metrics-page.ts'
+import { metricsOfServices } from './docs/service-metrics.ts'
 
 const SERVICES: readonly ServiceSettings[] = [
   { name: 'gateway', does: 'Terminates Socket.IO.', settings: gatewaySettings },
@@ -19,8 +21,11 @@ const SERVICES: readonly ServiceSettings[] = [
   { name: 'presence', does: 'Knows who is connected where.', settings: presenceSettings },
 ]
 
+const { common, services } = await metricsOfServices()
+
 const DOCUMENTS: ReadonlyMap<string, string> = new Map([
   ['docs/config.md', configPage(commonSettings, SERVICES)],
+  ['docs/metrics.md', metricsPage(common, services)],
 ])
 
 const isCheck = process.argv.includes('--check')

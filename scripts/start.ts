@@ -14,12 +14,14 @@ import {
   connectPatientRedis,
   createMemoryLog,
   createRedisLog,
+  REDIS_COMMANDS,
   type RedisLogEvent,
   type RoomLog,
 } from '@roomcast/roomlog'
 import {
   Closer,
   createLog,
+  measureRedis,
   runService,
   StartError,
   startTelemetry,
@@ -114,6 +116,8 @@ async function start() {
     telemetry: startTelemetry(service, VERSION),
     now: Date.now,
   })
+  // It has the room log for all of them.
+  const brokerDeps = deps('broker')
   try {
     const roomLog =
       redisUrl === undefined
@@ -123,11 +127,12 @@ async function start() {
             keyPrefix: brokerConfig.redisKeyPrefix,
             retention,
             sessionTtlMs,
+            onCommand: measureRedis(brokerDeps.telemetry.meter, 'broker', REDIS_COMMANDS),
           })
     closer.add(() => roomLog.close())
     const presence = await startPresence(presenceConfig, deps('presence'))
     closer.add(() => presence.close())
-    const broker = await startBroker(brokerConfig, { ...deps('broker'), roomLog })
+    const broker = await startBroker(brokerConfig, { ...brokerDeps, roomLog })
     closer.add(() => broker.close())
     for (const config of gatewayConfigs) {
       const cluster = redisUrl === undefined ? undefined : connectCluster(redisUrl, closer)

@@ -4,10 +4,20 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { format, resolveConfig } from 'prettier'
+import { gateways } from './gateways.ts'
+import { log } from './log.ts'
 import { overview } from './overview.ts'
+import { presence } from './presence.ts'
+import { runtime } from './runtime.ts'
 
 const FOLDER = 'charts/roomcast/dashboards'
-const DASHBOARDS: ReadonlyMap<string, Dashboard> = new Map([['overview.json', overview()]])
+const DASHBOARDS: ReadonlyMap<string, Dashboard> = new Map([
+  ['overview.json', overview()],
+  ['gateways.json', gateways()],
+  ['log.json', log()],
+  ['presence.json', presence()],
+  ['runtime.json', runtime()],
+])
 
 const isCheck = process.argv.includes('--check')
 for (const [name, dashboard] of DASHBOARDS) {

@@ -13,7 +13,11 @@ import {
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common'
-import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
+import {
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+  type Panel,
+} from '@grafana/grafana-foundation-sdk/dashboard'
 import {
   HeatmapColorMode,
   HeatmapColorOptionsBuilder,
@@ -24,15 +28,18 @@ import {
 } from '@grafana/grafana-foundation-sdk/heatmap'
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
+import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
 
 export const DATASOURCE = { type: 'prometheus', uid: '${datasource}' } as const
 
-/** Units as Grafana calls them: a plain number, things a second, seconds. */
-export type Unit = 'short' | 'cps' | 's'
+/** Units as Grafana calls them: a plain number, things a second, seconds, bytes, a share of 1. */
+export type Unit = 'short' | 'cps' | 's' | 'bytes' | 'percentunit'
 
 /** Grafana's grid is 24 wide. */
 const HEIGHT = 8
+/** Of a panel that is one number. */
+const FIGURE_HEIGHT = 4
 
 export interface Query {
   readonly expr: string
@@ -53,6 +60,13 @@ interface TimeseriesSpec extends PanelSpec {
   /** Series add up to something, and are drawn on top of each other. */
   readonly isStacked?: boolean
 }
+
+interface FigureSpec extends PanelSpec {
+  /** From which value on it is green, yellow or red; the first is what it is below all of them. Without it the value has no colour. */
+  readonly colours?: readonly [Colour, ...(readonly [number, Colour])[]]
+}
+
+type Colour = 'green' | 'yellow' | 'red'
 
 /** Builders of all kinds of panels have these. */
 interface CommonBuilder {
@@ -89,11 +103,20 @@ function common<T extends CommonBuilder>(
 }
 
 /** One number, as it is now, over its course. */
-export function figure(spec: PanelSpec): Builder<Panel> {
-  return common(new StatBuilder(), spec, (query) => query.range())
+export function figure({ colours, ...spec }: FigureSpec): Builder<Panel> {
+  const builder = common(new StatBuilder(), spec, (query) => query.range())
+    .height(FIGURE_HEIGHT)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
     .graphMode(BigValueGraphMode.Area)
-    .colorMode(BigValueColorMode.None)
+  if (colours === undefined) return builder.colorMode(BigValueColorMode.None)
+  const [lowest, ...steps] = colours
+  return builder.colorMode(BigValueColorMode.Background).thresholds(
+    new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([
+      // Grafana's way to say: from the least value on.
+      { value: null, color: lowest },
+      ...steps.map(([value, color]) => ({ value, color })),
+    ]),
+  )
 }
 
 /** Lines over time, with the last and the highest value of each beside its name. */
@@ -133,4 +156,9 @@ export function heatmap(spec: PanelSpec): Builder<Panel> {
         .steps(64),
     )
     .tooltip(new HeatmapTooltipBuilder().mode(TooltipDisplayMode.Single).yHistogram(true))
+}
+
+/** The labels of series as they are now, a row for each. */
+export function table(spec: PanelSpec): Builder<Panel> {
+  return common(new TableBuilder(), spec, (query) => query.instant().format(PromQueryFormat.Table))
 }

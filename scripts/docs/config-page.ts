@@ -20,7 +20,7 @@ export function configPage(common: SettingsShape, services: readonly ServiceSett
     ...services.flatMap(({ name, does, settings }) => [
       `## ${name}`,
       `${does} By itself, after \`npm run build\`:`,
-      `\`\`\`sh\nnode services/${name}/dist/main.js\n\`\`\``,
+      `\`\`\`sh\nnode --import @roomcast/runtime/instrument services/${name}/dist/main.js\n\`\`\``,
       settingsTable(ownSettings(settings, common)),
     ]),
   ].join('\n\n')

@@ -39,7 +39,7 @@ describe('the page of settings', () => {
 
   it('has a section and the command of each service', () => {
     expect(page).toMatch(
-      /## gateway\n[^]*node services\/gateway\/dist\/main\.js[^]*\| `PORT` \| `8080` \| Port\. \|/,
+      /## gateway\n[^]*node --import @roomcast\/runtime\/instrument services\/gateway\/dist\/main\.js[^]*\| `PORT` \| `8080` \| Port\. \|/,
     )
   })
 })

@@ -4,8 +4,11 @@ import { at, find, findHelms, run } from './helm.ts'
 
 const dashboards = await readDashboards()
 
-/** What may be between braces of a selector: labels that every way of scraping sets, and those of the metrics themselves. */
-const SELECTOR = /^namespace="\$namespace", pod=~"\$release-(gateway|broker|presence)-\S+"$/
+/** What begins each selector: labels that every way of scraping sets. Labels of the metrics themselves may follow. */
+const SELECTOR =
+  /^namespace="\$namespace", pod=~"\$release-(gateway|broker|presence|\(gateway\|broker\|presence\))-\S+"(, (pod|code|reason|result)=~?"[^"]+")*$/
+/** The series by which Prometheus shows its alerts have the labels that the chart gives these. */
+const ALERTS = /^namespace="\$namespace", release="\$release", alertname=/
 
 it('the dashboards follow from scripts/dashboards', async () => {
   await run(process.execPath, [
@@ -24,7 +27,7 @@ describe.each(dashboards)('$file', (dashboard) => {
       expect({ title, description, unit: fieldConfig?.defaults.unit }).toEqual({
         title: expect.stringMatching(/\S/),
         description: expect.stringMatching(/\S.*\.$/),
-        unit: expect.stringMatching(/^(short|cps|s)$/),
+        unit: expect.stringMatching(/^(short|cps|s|bytes|percentunit)$/),
       })
       expect(targets.length).toBeGreaterThan(0)
       for (const { legendFormat } of targets) expect(legendFormat).toMatch(/\S/)
@@ -39,21 +42,29 @@ describe.each(dashboards)('$file', (dashboard) => {
         Array.from({ length: 1 + targets.length }, () => chosen),
       )
     }
-    expect(dashboard.variables.map(({ name, type }) => [name, type])).toEqual([
-      ['datasource', 'datasource'],
-      ['namespace', 'query'],
-      ['release', 'query'],
+    expect(dashboard.variables.map(({ name, type }) => `${name} ${type}`)).toEqual([
+      'datasource datasource',
+      'namespace query',
+      'release query',
+      ...(dashboard.text.includes('$pod') ? ['pod query'] : []),
     ])
   })
 
   it('picks every series by namespace and pod, which both ways of scraping set', () => {
     for (const { expr } of queriesOf(dashboard)) {
-      const selectors = [...expr.matchAll(/roomcast_\w+(?:\{([^}]*)\})?/g)].map(
-        ([, inner]) => inner,
-      )
+      const selectors = [...expr.matchAll(/(\w+)\{([^}]*)\}/g)]
       expect(selectors.length).toBeGreaterThan(0)
-      for (const selector of selectors) expect(selector).toMatch(SELECTOR)
+      for (const [, metric, inner] of selectors)
+        expect(inner).toMatch(metric === 'ALERTS' ? ALERTS : SELECTOR)
     }
+  })
+
+  it('leads to the others, and keeps what is chosen', () => {
+    const { tags, links } = JSON.parse(dashboard.text) as { tags: string[]; links: object[] }
+    expect(tags).toEqual(['roomcast'])
+    expect(links).toEqual([
+      expect.objectContaining({ type: 'dashboards', tags, includeVars: true, keepTime: true }),
+    ])
   })
 
   it('has its panels beside and below each other, each with a number of its own', () => {

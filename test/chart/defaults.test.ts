@@ -50,6 +50,8 @@ describe.each(await findHelms())('with $name, an installation without any values
         command: [
           'node',
           '--enable-source-maps',
+          '--import',
+          '@roomcast/runtime/instrument',
           ...(component === 'gateway' ? ['--max-semi-space-size=4'] : []),
           `services/${component}/dist/main.js`,
         ],

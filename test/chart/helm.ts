@@ -39,15 +39,16 @@ interface Output {
   readonly stderr: string
 }
 
-/** Runs a program in the root of the repository. */
+/** Runs a program in the root of the repository, for as long as it may take. */
 export async function run(
   program: string,
   args: readonly string[],
   input?: string,
+  limitMs = LIMIT_MS,
 ): Promise<Output> {
   const running = promisify(execFile)(program, args, {
     cwd: ROOT,
-    timeout: LIMIT_MS,
+    timeout: limitMs,
     maxBuffer: OUTPUT_MAX_BYTES,
   })
   running.child.stdin?.end(input)

@@ -41,6 +41,24 @@ const SOURCES: readonly Source[] = [
     ],
   },
   {
+    module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
+    file: 'example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml',
+    kinds: ['PrometheusRule'],
+    values: [
+      { metrics: { prometheusRule: { enabled: true } } },
+      {
+        metrics: {
+          prometheusRule: {
+            enabled: true,
+            labels: { release: 'prometheus' },
+            alertLabels: { team: 'chat' },
+            extraRules: [{ record: 'chat:rooms', expr: 'max(roomcast_presence_rooms)' }],
+          },
+        },
+      },
+    ],
+  },
+  {
     module: 'github.com/kedacore/keda/v2@v2.21.0',
     file: 'config/crd/bases/keda.sh_scaledobjects.yaml',
     kinds: ['ScaledObject'],

@@ -9,6 +9,7 @@ import {
   RoomId,
 } from '@roomcast/protocol'
 import { readEvents } from '../../services/broker/test/event-reader.ts'
+import { INSTRUMENTED } from '../support/deployment.ts'
 import { startProcess, until, within, type TestProcess } from '../support/processes.ts'
 import { freePort, startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -24,7 +25,7 @@ afterAll(async () => {
 })
 
 function run(env: Record<string, string>): TestProcess {
-  const args = ['--conditions=source', '--disable-warning=ExperimentalWarning']
+  const args = ['--conditions=source', '--disable-warning=ExperimentalWarning', ...INSTRUMENTED]
   return startProcess(process.execPath, [...args, 'services/broker/src/main.ts'], {
     cwd: ROOT,
     env,

@@ -5,12 +5,12 @@ import { describe, expect, it } from '@jest/globals'
 import type { Redis } from 'ioredis'
 import type { Said } from '@roomcast/protocol'
 import { joinRoom, says } from '../support/clients.ts'
-import { startDeployment, statusOf } from '../support/deployment.ts'
+import { INSTRUMENTED, startDeployment, statusOf } from '../support/deployment.ts'
 import { startProcess, until } from '../support/processes.ts'
 import { freePort, startRedis } from '../support/redis.ts'
 
 const cwd = fileURLToPath(new URL('../..', import.meta.url))
-const NODE_FLAGS = ['--conditions=source', '--disable-warning=ExperimentalWarning']
+const NODE_FLAGS = ['--conditions=source', '--disable-warning=ExperimentalWarning', ...INSTRUMENTED]
 
 function startService(name: string, env: Record<string, string>) {
   return startProcess(process.execPath, [...NODE_FLAGS, `services/${name}/src/main.ts`], {

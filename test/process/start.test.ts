@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { joinRoom, says } from '../support/clients.ts'
-import { getJson, statusOf } from '../support/deployment.ts'
+import { getJson, INSTRUMENTED, statusOf } from '../support/deployment.ts'
 import { startProcess, until } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 
@@ -13,7 +13,13 @@ const cwd = fileURLToPath(new URL('../..', import.meta.url))
 function start(...args: string[]) {
   return startProcess(
     process.execPath,
-    ['--conditions=source', '--disable-warning=ExperimentalWarning', 'scripts/start.ts', ...args],
+    [
+      '--conditions=source',
+      '--disable-warning=ExperimentalWarning',
+      ...INSTRUMENTED,
+      'scripts/start.ts',
+      ...args,
+    ],
     { cwd, env: {} },
   )
 }

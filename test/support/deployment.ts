@@ -7,6 +7,9 @@ const READY_WITHIN_MS = 40_000
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+/** How a service is started so that it is measured. */
+export const INSTRUMENTED = ['--import', '@roomcast/runtime/instrument'] as const
+
 export interface TestService extends TestProcess {
   readonly url: string
   readonly metricsUrl: string
@@ -37,11 +40,14 @@ interface DeploymentOptions {
   readonly redisUrl?: string
   /** Arguments of Node for a service, such as those of a profile. */
   readonly nodeArgs?: (service: string) => readonly string[]
+  /** False leaves out the set-up of OpenTelemetry: nothing is measured. */
+  readonly isMeasured?: boolean
 }
 
 /** Roomcast as it runs in production: a process for each replica, on a real Redis. Resolves when every replica is ready. */
 export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
   const { gateways = 2, brokers = 1, presences = 1, env = {}, nodeArgs = () => [] } = options
+  const { isMeasured = true } = options
   const stack = new AsyncDisposableStack()
   try {
     const redis = stack.use(await startRedis())
@@ -81,6 +87,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
           [
             '--conditions=source',
             '--disable-warning=ExperimentalWarning',
+            ...(isMeasured ? INSTRUMENTED : []),
             ...nodeArgs(name),
             mains[name],
           ],

@@ -21,6 +21,8 @@ export interface Series {
 export interface TestPrometheus extends AsyncDisposable {
   /** The series of a query, as it is now. Rejects when Prometheus refuses the query. */
   query(expr: string): Promise<Series[]>
+  /** Each rule with what went wrong when it was evaluated last, empty if nothing did. Rejects before all were evaluated. */
+  rules(): Promise<{ readonly name: string; readonly error: string }[]>
   /** The values of a label among the series of a selector, in order. */
   labelValues(selector: string, label: string): Promise<string[]>
 }
@@ -34,12 +36,23 @@ interface Answer {
 /** A scrape that takes longer counts as failed. */
 const SCRAPE_INTERVAL = '200ms'
 
-/** A real Prometheus that scrapes these targets, five times a second. Resolves when it has scraped each of them. */
-export async function startPrometheus(targets: readonly ScrapeTarget[]): Promise<TestPrometheus> {
+/**
+ * A real Prometheus that scrapes these targets, five times a second, and evaluates groups of rules, each second. Resolves when it has
+ * scraped every target.
+ */
+export async function startPrometheus(
+  targets: readonly ScrapeTarget[],
+  groups: unknown = [],
+): Promise<TestPrometheus> {
   const dir = await mkdtemp(join(tmpdir(), 'roomcast-prometheus-'))
   const port = await freePort()
   const config = {
-    global: { scrape_interval: SCRAPE_INTERVAL, scrape_timeout: SCRAPE_INTERVAL },
+    global: {
+      scrape_interval: SCRAPE_INTERVAL,
+      scrape_timeout: SCRAPE_INTERVAL,
+      evaluation_interval: '1s',
+    },
+    rule_files: ['rules.yml'],
     scrape_configs: [
       {
         job_name: 'pods',
@@ -52,6 +65,7 @@ export async function startPrometheus(targets: readonly ScrapeTarget[]): Promise
   }
   const file = join(dir, 'prometheus.yml')
   await writeFile(file, stringify(config))
+  await writeFile(join(dir, 'rules.yml'), stringify({ groups }))
   const prometheus = startProcess('prometheus', [
     `--config.file=${file}`,
     `--storage.tsdb.path=${join(dir, 'data')}`,
@@ -90,6 +104,14 @@ export async function startPrometheus(targets: readonly ScrapeTarget[]): Promise
   }
   return {
     query,
+    rules: async () => {
+      const { groups } = await ask<{
+        groups: { rules: { name: string; health: string; lastError?: string }[] }[]
+      }>('rules', {})
+      const rules = groups.flatMap((group) => group.rules)
+      if (rules.some(({ health }) => health === 'unknown')) throw new Error('not evaluated yet')
+      return rules.map(({ name, lastError = '' }) => ({ name, error: lastError }))
+    },
     labelValues: (selector, label) =>
       ask(`label/${encodeURIComponent(label)}/values`, { 'match[]': selector }),
     [Symbol.asyncDispose]: stop,

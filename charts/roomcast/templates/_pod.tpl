@@ -145,7 +145,7 @@ spec:
         - name: {{ $component }}
           image: {{ include "roomcast.image" (list $root $root.Values.image $root.Chart.AppVersion) }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          command: [node, --enable-source-maps{{ if eq $component "gateway" }}, --max-semi-space-size=4{{ end }}, services/{{ $component }}/dist/main.js]
+          command: [node, --enable-source-maps, --import, "@roomcast/runtime/instrument"{{ if eq $component "gateway" }}, --max-semi-space-size=4{{ end }}, services/{{ $component }}/dist/main.js]
           ports:
             - { name: http, containerPort: {{ include "roomcast.port" $component }} }
             - { name: metrics, containerPort: 9464 }

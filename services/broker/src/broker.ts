@@ -63,12 +63,19 @@ export async function startBroker(
   const { host, metricsPort, apiKeys, internalToken, textMaxBytes } = config
   const { streamBufferBytes, streamHeartbeatMs } = config
   const held = createHeldRequests(config.maxStreams)
-  const facts = createFacts({ held, telemetry, log })
+  const facts = createFacts({
+    held,
+    isDegraded: () => !roomLog.isAvailable(),
+    telemetry,
+    log,
+  })
   const appender = createAppender({ roomLog, publishMaxBytes: config.publishMaxBytes, facts })
   const api = createHttpApi({
     title: 'Roomcast broker',
     description: 'Publish to rooms and read them: a page at a time, by long poll, or as a stream.',
     log,
+    service: 'broker',
+    telemetry,
     clientErrorOf: (error) =>
       error instanceof LogUnavailable
         ? new ClientError('unavailable', 'the room log is away', { cause: error })

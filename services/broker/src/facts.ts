@@ -24,10 +24,13 @@ export interface Facts {
 /** Registers the service's instruments. The gauges are read whenever they are scraped. */
 export function createFacts({
   held,
+  isDegraded,
   telemetry: { meter },
   log,
 }: {
   readonly held: HeldRequests
+  /** Whether the room log can not be reached. */
+  readonly isDegraded: () => boolean
   readonly telemetry: Telemetry
   readonly log: Log
 }): Facts {
@@ -50,6 +53,13 @@ export function createFacts({
   const unreadable = meter.createCounter('roomcast_broker_unreadable_messages', {
     description: 'Times that a message of a room log could not be shown.',
   })
+  // Zeros from the start here too.
+  for (const counter of [messages, slow, unreadable]) counter.add(0)
+  meter
+    .createObservableGauge('roomcast_broker_degraded', {
+      description: '1 while the broker can not reach the room log, else 0.',
+    })
+    .addCallback((gauge) => gauge.observe(isDegraded() ? 1 : 0))
   meter
     .createObservableGauge('roomcast_broker_streams', { description: 'Open event streams.' })
     .addCallback((gauge) => gauge.observe(held.count('stream')))

@@ -1,6 +1,7 @@
-import { createRedisLog, logOutages } from '@roomcast/roomlog'
+import { createRedisLog, logOutages, REDIS_COMMANDS } from '@roomcast/roomlog'
 import {
   createLog,
+  measureRedis,
   parseSettings,
   runService,
   shownSettings,
@@ -15,6 +16,7 @@ await runService('broker', async () => {
   const log = createLog('broker', config.logLevel)
   const settings = shownSettings(brokerSettings, parseSettings(brokerSettings, process.env))
   log.info({ version: VERSION, settings }, 'starting')
+  const telemetry = startTelemetry('broker', VERSION)
   const roomLog = createRedisLog({
     url: config.redisUrl,
     keyPrefix: config.redisKeyPrefix,
@@ -22,8 +24,8 @@ await runService('broker', async () => {
     retention: { historySize: config.historySize, historyTtlMs: config.historyTtlMs },
     waitReplicas: config.waitReplicas,
     onEvent: logOutages(log, Date.now),
+    onCommand: measureRedis(telemetry.meter, 'broker', REDIS_COMMANDS),
   })
-  const telemetry = startTelemetry('broker', VERSION)
   const broker = await startBroker(config, { log, telemetry, roomLog, now: Date.now })
   return {
     log,

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream'
 import { RoomId } from '@roomcast/protocol'
 import { createMemoryLog, type RoomLog } from '@roomcast/roomlog'
 import { createLog, startTelemetry } from '@roomcast/runtime'
+import '@roomcast/runtime/instrument'
 import { parseConfig, startBroker, type Broker, type Config } from '@roomcast/broker'
 
 export const JSON_TYPE = 'application/json'

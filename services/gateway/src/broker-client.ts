@@ -9,6 +9,7 @@ import {
 } from '@roomcast/protocol'
 import { watchReplicas } from '@roomcast/runtime'
 import { Agent } from 'undici'
+import type { CallResult, OnCall } from './calls.ts'
 
 /** How long a broker may take to answer, in milliseconds. After that the outcome is unknown and the batch goes to another. */
 const ANSWER_TIMEOUT_MS = 3_000
@@ -26,6 +27,7 @@ export async function createBrokerClient(options: {
   readonly internalToken: string | undefined
   /** Requests under way at a time to one broker. */
   readonly concurrency: number
+  readonly onCall?: OnCall
 }): Promise<BrokerClient> {
   const brokers = await watchReplicas(options.urls)
   const agent = new Agent({
@@ -47,6 +49,8 @@ export async function createBrokerClient(options: {
       const list = brokers.list()
       const used = turn
       const origin = list[turn % Math.max(1, list.length)]
+      const started = performance.now()
+      let result: CallResult = 'failed'
       try {
         if (origin === undefined) throw new Error('no broker is known')
         const { statusCode, body } = await agent.request({
@@ -57,17 +61,21 @@ export async function createBrokerClient(options: {
           body: encodeAppendRequest(batches),
         })
         if (statusCode !== 200) {
+          result = 'refused'
           throw new Error(`the broker answered ${statusCode}: ${(await body.text()).slice(0, 300)}`)
         }
         const { results } = AppendResponse.parse(await body.json())
         if (results.length !== batches.length)
           throw new Error('the broker answered for other batches')
+        result = 'ok'
         return results
       } catch (error) {
         // One step on, however many requests fail together: several would lead around to the same broker.
         if (turn === used) turn++
         void brokers.refresh()
         throw new Error('while appending through a broker', { cause: error })
+      } finally {
+        options.onCall?.('broker', performance.now() - started, result)
       }
     },
     async close() {

@@ -36,12 +36,13 @@ type Reply = (answer: object) => void
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
 export function serveChat(io: ChatServer, context: Context): void {
-  const { log } = context
+  const { facts, log } = context
   const say = createSay(context)
 
   const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
     if (!(error instanceof ClientError)) log.error({ err: error, sid: socket.id }, 'request failed')
     const refusal = refusalOf(error)
+    facts.requestRefused(refusal.code)
     if (ack === undefined) tellRefusal(socket, refusal)
     else if (refusal.retryAfterMs === undefined || !usesRetries(socket)) ack(refusal)
   }

@@ -41,6 +41,7 @@ export function countConnections(
     let transport = nameOf(connection)
     open.add(connection)
     byTransport[transport]++
+    facts.connectionOpened()
     onChange()
     connection.once('upgrade', () => {
       byTransport[transport]--

@@ -1,6 +1,7 @@
-import { connectPatientRedis, createRedisLog, logOutages } from '@roomcast/roomlog'
+import { connectPatientRedis, createRedisLog, logOutages, REDIS_COMMANDS } from '@roomcast/roomlog'
 import {
   createLog,
+  measureRedis,
   parseSettings,
   shownSettings,
   startTelemetry,
@@ -23,18 +24,20 @@ export async function startFromEnvironment(
   const log = createLog('gateway', config.logLevel)
   const settings = shownSettings(gatewaySettings, parseSettings(gatewaySettings, env))
   log.info({ version: VERSION, settings }, 'gateway is starting')
+  const telemetry = startTelemetry('gateway', VERSION)
   const roomLog = createRedisLog({
     url: config.redisUrl,
     keyPrefix: config.redisKeyPrefix,
     connectionName: 'roomcast-gateway',
     sessionTtlMs: 2 * config.recoveryWindowMs,
     onEvent: logOutages(log, Date.now),
+    onCommand: measureRedis(telemetry.meter, 'gateway', REDIS_COMMANDS),
   })
   const publisher = connectPatientRedis(config.redisUrl, 'roomcast-gateway-cluster')
   const subscriber = connectPatientRedis(config.redisUrl, 'roomcast-gateway-cluster-follow')
   const gateway = await startGateway(config, {
     log,
-    telemetry: startTelemetry('gateway', VERSION),
+    telemetry,
     roomLog,
     cluster: { publisher, subscriber },
     application,

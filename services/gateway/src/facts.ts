@@ -1,6 +1,7 @@
-import type { TransportName } from '@roomcast/protocol'
+import { ERROR_CODES, type ErrorCode, type TransportName } from '@roomcast/protocol'
 import type { RepairReason } from '@roomcast/roomlog'
 import type { Telemetry } from '@roomcast/runtime'
+import type { OnCall } from './calls.ts'
 
 /** Why a connection ended, as a closed set. */
 export const CLOSE_REASONS = [
@@ -23,6 +24,10 @@ export interface Levels {
   readonly members: number
   readonly rooms: number
   readonly outboxMessages: number
+  /** It was told to end, and closes its connections. */
+  readonly isDraining: boolean
+  /** The room log can not be reached. */
+  readonly isDegraded: boolean
 }
 
 /** How attempts to recover a session ended. */
@@ -53,11 +58,15 @@ export interface Facts {
   /** Logged messages that a recovered member had missed. */
   replayed(messages: number): void
   recovery(result: RecoveryResult): void
+  /** A broker or presence was asked something over HTTP. */
+  called: OnCall
   /** A stray request was sent on to the gateway that it is for. */
   forwarded(kind: 'request' | 'upgrade'): void
   /** Seconds from the append to the write towards the members. */
   deliveryLatency(seconds: number): void
+  connectionOpened(): void
   connectionClosed(reason: CloseReason): void
+  requestRefused(code: ErrorCode): void
   feedRepaired(reason: RepairReason): void
   /** A feed found that entries before its next one are no longer in the log. */
   entriesLost(): void
@@ -95,6 +104,16 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     })
     .addCallback((result) => result.observe(levels().outboxMessages))
   meter
+    .createObservableGauge('roomcast_gateway_draining', {
+      description: '1 from when the gateway is told to end, 0 before.',
+    })
+    .addCallback((result) => result.observe(levels().isDraining ? 1 : 0))
+  meter
+    .createObservableGauge('roomcast_gateway_degraded', {
+      description: '1 while the gateway can not reach the room log, else 0.',
+    })
+    .addCallback((result) => result.observe(levels().isDegraded ? 1 : 0))
+  meter
     .createObservableCounter('roomcast_gateway_messages_received', {
       description: '`say`s that were accepted.',
     })
@@ -109,12 +128,24 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
       result.observe(deliveries.engine, { path: 'engine' })
       result.observe(replays, { path: 'replay' })
     })
+  const calls = meter.createHistogram('roomcast_gateway_call_duration_seconds', {
+    description: 'How long requests to brokers and presence took, by service and result.',
+    unit: 's',
+    advice: { explicitBucketBoundaries: LATENCY_BUCKETS },
+  })
   const latency = meter.createHistogram('roomcast_gateway_delivery_latency_seconds', {
     description: 'From the append to the log to the write towards the members of a room.',
+    unit: 's',
     advice: { explicitBucketBoundaries: LATENCY_BUCKETS },
+  })
+  const opened = meter.createCounter('roomcast_gateway_opened', {
+    description: 'Connections that were opened.',
   })
   const closed = meter.createCounter('roomcast_gateway_closed', {
     description: 'Connections that ended, by reason.',
+  })
+  const refusals = meter.createCounter('roomcast_gateway_refusals', {
+    description: 'Requests of clients that were refused, by the code that they were told.',
   })
   const gaps = meter.createCounter('roomcast_gateway_gaps', {
     description:
@@ -130,7 +161,9 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     description: 'Times that messages were no longer in the log when a feed came to read them.',
   })
   // A counter that was never touched is absent from a scrape; operators should see a zero.
+  opened.add(0)
   for (const reason of CLOSE_REASONS) closed.add(0, { reason })
+  for (const code of Object.keys(ERROR_CODES)) refusals.add(0, { code })
   for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
     gaps.add(0, { reason })
   for (const result of RECOVERY_RESULTS) recoveries.add(0, { result })
@@ -140,11 +173,14 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   return {
     messageReceived: () => received++,
     delivered: (path, messages) => void (deliveries[path] += messages),
+    called: (peer, durationMs, result) => calls.record(durationMs / 1_000, { peer, result }),
     forwarded: (kind) => forwards.add(1, { kind }),
     replayed: (messages) => (replays += messages),
     recovery: (result) => recoveries.add(1, { result }),
     deliveryLatency: (seconds) => latency.record(seconds),
+    connectionOpened: () => opened.add(1),
     connectionClosed: (reason) => closed.add(1, { reason }),
+    requestRefused: (code) => refusals.add(1, { code }),
     feedRepaired: (reason) => gaps.add(1, { reason }),
     entriesLost: () => lost.add(1),
   }

@@ -130,6 +130,8 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       members: rooms.members(),
       rooms: rooms.count(),
       outboxMessages: outbox.size(),
+      isDraining: isEnding,
+      isDegraded: !roomLog.isAvailable(),
     }))
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
@@ -150,11 +152,13 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       urls: config.brokerUrls,
       internalToken: config.internalToken,
       concurrency: FLIGHTS_MAX,
+      onCall: facts.called,
     })
     closer.add(() => brokers.close())
     const presence = await createPresenceClient({
       urls: config.presenceUrls,
       internalToken: config.internalToken,
+      onCall: facts.called,
     })
     closer.add(() => presence.close())
     const outbox = createOutbox({

@@ -2,3 +2,4 @@ export { gatewaySettings, parseConfig, type Config as GatewayConfig } from './co
 export { startFromEnvironment } from './environment.ts'
 export { startGateway, type Application, type Gateway, type GatewayDeps } from './gateway.ts'
 export type { ChatServer } from './sockets.ts'
+export { CALL_RESULTS, PEERS } from './calls.ts'

@@ -8,6 +8,7 @@ import {
 } from '@roomcast/protocol'
 import { watchReplicas } from '@roomcast/runtime'
 import { Agent } from 'undici'
+import type { CallResult, OnCall } from './calls.ts'
 
 /** How long a replica may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 1_000
@@ -31,9 +32,11 @@ export interface PresenceClient {
 export async function createPresenceClient({
   urls,
   internalToken,
+  onCall,
 }: {
   readonly urls: readonly string[]
   readonly internalToken: string | undefined
+  readonly onCall?: OnCall
 }): Promise<PresenceClient> {
   const replicas = await watchReplicas(urls)
   const agent = new Agent({ connections: CONNECTIONS_MAX })
@@ -45,6 +48,8 @@ export async function createPresenceClient({
     const list = replicas.list()
     const used = turn
     const origin = list[turn % Math.max(1, list.length)]
+    const started = performance.now()
+    let result: CallResult = 'failed'
     try {
       if (origin === undefined) throw new Error('no replica of presence is known')
       const path = INTERNAL_MEMBERS_PATH.replace(':room', () => encodeURIComponent(room))
@@ -56,12 +61,19 @@ export async function createPresenceClient({
         signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       })
       const text = await body.text()
-      if (statusCode !== 200) throw new Error(`presence answered ${statusCode}`)
-      return MembersView.parse(JSON.parse(text))
+      if (statusCode !== 200) {
+        result = 'refused'
+        throw new Error(`presence answered ${statusCode}`)
+      }
+      const view = MembersView.parse(JSON.parse(text))
+      result = 'ok'
+      return view
     } catch (error) {
       // One step on, however many requests fail together: several would lead around to the same replica.
       if (turn === used) turn++
       throw new Error('while asking presence for the members of a room', { cause: error })
+    } finally {
+      onCall?.('presence', performance.now() - started, result)
     }
   }
 

@@ -4,7 +4,8 @@ import type { PodWatch } from './kubernetes/pods.ts'
 import type { Action } from './plan.ts'
 
 /** What presence asks of the Kubernetes API, as it is labelled. */
-export type KubernetesUse = 'pods' | 'lease' | 'deletion_cost' | 'external_metrics'
+const KUBERNETES_USES = ['pods', 'lease', 'deletion_cost', 'external_metrics'] as const
+export type KubernetesUse = (typeof KUBERNETES_USES)[number]
 
 /** How often at most the failures of one use are logged as a warning, in milliseconds: an outage is many. */
 const WARNING_INTERVAL_MS = 60_000
@@ -44,6 +45,9 @@ export function createDutyFacts({
   const sheds = meter.createCounter('roomcast_presence_shed_connections', {
     description: 'Connections that gateways were told to send elsewhere.',
   })
+  // Zeros from the start: an alert on the first failure needs a number before it.
+  for (const use of KUBERNETES_USES) failures.add(0, { use })
+  for (const counter of [costs, sheds]) counter.add(0)
   const warnedAtMs = new Map<KubernetesUse, number>()
   const isWarningDue = (use: KubernetesUse): boolean => {
     const nowMs = performance.now()

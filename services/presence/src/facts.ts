@@ -1,7 +1,7 @@
 import type { GatewayInfo } from '@roomcast/protocol'
 import type { Log, Telemetry } from '@roomcast/runtime'
 import type { PresenceState } from './state.ts'
-import { statsOf } from './views.ts'
+import { silentPodsOf, statsOf } from './views.ts'
 
 /** What happens in this service: one function per fact, each its counter and its log line. */
 export interface Facts {
@@ -46,6 +46,11 @@ export function createFacts({
     () => statsOf(state).members,
   )
   gauge('roomcast_presence_reporting_gateways', 'Gateways that report.', () => state.gateways.size)
+  gauge(
+    'roomcast_presence_silent_pods',
+    'Pods of gateways that run and do not report. Always 0 where the Kubernetes API is not used.',
+    () => silentPodsOf(state).length,
+  )
   gauge('roomcast_presence_streams', 'Open event streams.', streams)
 
   const resends = meter.createCounter('roomcast_presence_resends', {

@@ -75,6 +75,8 @@ export async function startPresence(
     title: 'Roomcast presence',
     description: 'Who is connected where: totals, gateways, rooms and their members.',
     log,
+    service: 'presence',
+    telemetry,
   })
   api.register(statsRoute({ state }))
   api.register(gatewaysRoute({ state }))

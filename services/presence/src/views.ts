@@ -62,7 +62,7 @@ export function gatewaysOf(state: PresenceState): z.infer<typeof GatewayView>[] 
 }
 
 /** Pods that should report and do not. Those that are on their way out have said goodbye, or need not. */
-function silentPodsOf({
+export function silentPodsOf({
   pods = [],
   gateways,
   nowMs,

@@ -1,4 +1,5 @@
 import { Closer, createLog, startTelemetry } from '@roomcast/runtime'
+import '@roomcast/runtime/instrument'
 import {
   REPORT_DIFF_INTERVAL_MS,
   type GatewayInfo,

@@ -30,7 +30,7 @@ export interface Health {
 
 /**
  * Serves the metrics port: `/metrics`, `/livez` (the process answers) and `/readyz` (200 while `notReadyBecause` returns undefined,
- * else 503 with its reason).
+ * else 503 with its reason). The same is the gauge `roomcast_ready`.
  */
 export async function serveHealth(
   { host, port }: { host: string; port: number },
@@ -39,6 +39,11 @@ export async function serveHealth(
     notReadyBecause,
   }: { telemetry: Telemetry; notReadyBecause: () => string | undefined },
 ): Promise<Health> {
+  telemetry.meter
+    .createObservableGauge('roomcast_ready', {
+      description: '1 while the service is ready, as `/readyz` tells it, else 0.',
+    })
+    .addCallback((gauge) => gauge.observe(notReadyBecause() === undefined ? 1 : 0))
   const server = createServer((req, res) => {
     const path = (req.url ?? '/').split('?')[0]
     if (req.method !== 'GET' && req.method !== 'HEAD') {

@@ -15,8 +15,19 @@ import {
   type ClientError,
   type ErrorCode,
 } from '@roomcast/protocol'
+import { measureRequests } from './http-metrics.ts'
 import type { Log } from './log.ts'
+import type { Telemetry } from './telemetry.ts'
 import { VERSION } from './version.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** It lasts for as long as somebody listens: how long that was is no measure of this service. */
+    isStream?: boolean
+  }
+}
+
+export { NO_ROUTE, STATUS_CLASSES } from './http-metrics.ts'
 
 const PROBLEM_TYPE = 'application/problem+json'
 /** As long as a request line can be: a room id that is too long is told so by its schema, and not that there is no such path. */
@@ -38,11 +49,16 @@ export function createHttpApi({
   title,
   description,
   log,
+  service,
+  telemetry,
   clientErrorOf = () => undefined,
 }: {
   readonly title: string
   readonly description: string
   readonly log: Log
+  /** Names the durations of its requests. */
+  readonly service: string
+  readonly telemetry: Telemetry
   /** What a caller is told of an error that is not a fault of this service, such as a store that is away. */
   readonly clientErrorOf?: (error: unknown) => ClientError | undefined
 }): FastifyInstance {
@@ -86,6 +102,7 @@ export function createHttpApi({
     transform: jsonSchemaTransform,
   })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  measureRequests(app, telemetry.meter, service)
   const endConnections = watchConnections(app.server)
   app.addHook('preClose', (done) => {
     endConnections()

@@ -1,6 +1,7 @@
 import { StartError } from './health.ts'
 import type { Log } from './log.ts'
 import { SettingsError } from './settings.ts'
+import { isMeasured } from './telemetry.ts'
 
 /** BSD's `EX_CONFIG`: the configuration is at fault, starting again will not help. */
 const EXIT_CONFIG = 78
@@ -34,6 +35,8 @@ export async function runService(name: string, start: () => Promise<Started>): P
   }
   process.off('SIGTERM', endEarly).off('SIGINT', endEarly)
   const { log, shutdownTimeoutMs } = running
+  if (!isMeasured())
+    log.warn('nothing is measured: start with `node --import @roomcast/runtime/instrument`')
 
   const fail = (error: unknown): void => {
     log.fatal({ err: error }, 'uncaught error')

@@ -1,42 +1,42 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Meter } from '@opentelemetry/api'
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
-import { resourceFromAttributes } from '@opentelemetry/resources'
-import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics'
+import { createNoopMeter, type Meter } from '@opentelemetry/api'
 
 /** The instruments of one service, and what scrapes them. */
 export interface Telemetry {
   readonly meter: Meter
-  /** Answers a scrape in Prometheus text form. */
+  /** Answers a scrape in Prometheus text form; without an SDK with 503 and what is missing. */
   scrape(req: IncomingMessage, res: ServerResponse): void
   close(): Promise<void>
 }
 
-/**
- * Tells of each observable gauge what was observed in this scrape. Cumulative, which is the exporter's own choice, a series that is
- * gone (a gateway's, say) would be repeated with its last value for ever.
- */
-class Exporter extends PrometheusExporter {
-  override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
-    return type === InstrumentType.OBSERVABLE_GAUGE
-      ? AggregationTemporality.DELTA
-      : AggregationTemporality.CUMULATIVE
-  }
+export type StartTelemetry = (service: string, version: string) => Telemetry
+
+const MISSING =
+  'nothing is measured: this process was started without `node --import @roomcast/runtime/instrument`\n'
+
+const UNMEASURED: Telemetry = {
+  meter: createNoopMeter(),
+  scrape: (_req, res) => void res.writeHead(503, { 'content-type': 'text/plain' }).end(MISSING),
+  close: async () => undefined,
 }
 
-/** Each service has a provider of its own, so that several in one process (`npm start`) do not mix their figures. */
+/** State of the process, as OpenTelemetry's own registry is: what is loaded before the program has no other way to hand it something. */
+let sdk: StartTelemetry | undefined
+
+/** From now on services measure by this SDK: see instrument.ts. */
+export function useSdk(start: StartTelemetry): void {
+  sdk = start
+}
+
+/** Whether the process was started with an SDK. */
+export function isMeasured(): boolean {
+  return sdk !== undefined
+}
+
+/**
+ * The telemetry of a service. Each has its own, so that several in one process (`npm start`) do not mix their figures. Without an SDK
+ * its instruments take what they are given and forget it.
+ */
 export function startTelemetry(service: string, version: string): Telemetry {
-  const exporter = new Exporter({ preventServerStart: true })
-  const provider = new MeterProvider({
-    resource: resourceFromAttributes({
-      'service.name': `roomcast-${service}`,
-      'service.version': version,
-    }),
-    readers: [exporter],
-  })
-  return {
-    meter: provider.getMeter(`roomcast-${service}`, version),
-    scrape: (req, res) => exporter.getMetricsRequestHandler(req, res),
-    close: () => provider.shutdown(),
-  }
+  return sdk?.(service, version) ?? UNMEASURED
 }

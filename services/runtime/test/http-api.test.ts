@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { ClientError, Offset, type Problem } from '@roomcast/protocol'
-import { createLog } from '@roomcast/runtime'
+import { createLog, startTelemetry } from '@roomcast/runtime'
 import { createHttpApi, problemOf, problemResponses } from '@roomcast/runtime/http-api'
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -48,6 +48,8 @@ beforeEach(async () => {
     title: 'Test',
     description: 'An API for tests.',
     log: createLog('test', 'info', destination),
+    service: 'test',
+    telemetry: startTelemetry('test', 'test'),
     clientErrorOf: (error) =>
       error instanceof StoreAway ? new ClientError('unavailable', 'away') : undefined,
   })

@@ -83,6 +83,7 @@ export function streamRoute({
     api.get(
       '/v1/rooms/:room/stream',
       {
+        config: { isStream: true },
         schema: {
           operationId: 'streamMessages',
           summary: 'Messages of a room as server-sent events',

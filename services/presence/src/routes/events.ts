@@ -23,6 +23,7 @@ export function eventsRoute({
     api.get(
       '/v1/events',
       {
+        config: { isStream: true },
         schema: {
           operationId: 'streamEvents',
           summary: 'Totals, gateways and the busiest rooms as server-sent events, as they change',

@@ -16,6 +16,7 @@ import {
 } from '../room-log.ts'
 import { epochOf } from '../continuity.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
+import { timed, type OnRedisCommand } from './commands.ts'
 import { DEFAULT_SESSION_TTL_MS } from '../sessions.ts'
 import { connectRedis, type RedisClient } from './connect.ts'
 import { gatherWrites } from './gather.ts'
@@ -44,6 +45,8 @@ interface RedisLogOptions {
   readonly waitReplicas?: number
   /** Told of outages and of their ends, once each, and of errors between them. */
   readonly onEvent?: (event: RedisLogEvent) => void
+  /** Told of each call of Redis, to measure it. */
+  readonly onCommand?: OnRedisCommand
 }
 
 /** A `RoomLog` in Redis 7, Valkey 8 or later: standalone, behind Sentinel, or a Cluster. Starts also while Redis is away. */
@@ -54,6 +57,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     connectionName = 'roomcast',
     waitReplicas = 0,
     onEvent = () => undefined,
+    onCommand = () => undefined,
   } = options
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const scripts = {
@@ -122,34 +126,39 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     }
   }
 
+  const readHeads = async (rooms: readonly RoomId[]): Promise<Head[]> => {
+    const heads: Head[] = []
+    for (let i = 0; i < rooms.length; i += HEADS_CHUNK) {
+      const pages = await Promise.all(
+        rooms
+          .slice(i, i + HEADS_CHUNK)
+          .map((room) => readPage(room, { limit: 0 }, 2 * retention.historyTtlMs)),
+      )
+      for (const { head } of pages) heads.push(head)
+    }
+    return heads
+  }
+
   return {
     async append(batches) {
       // Batches of one room go out in their order on one connection, and Redis keeps it.
+      const started = performance.now()
       const replies = runAppends(batches.map(argsOf))
-      return Promise.all(
+      const results = await Promise.all(
         replies.map((reply, i) => resultOf(reply, batches[i]?.messages.length ?? 0)),
       )
+      onCommand('append', performance.now() - started, !results.some(isFailed))
+      return results
     },
 
-    read: (room, range) => readPage(room, range, 0),
+    read: (room, range) => timed('read', onCommand, () => readPage(room, range, 0)),
 
-    async heads(rooms) {
-      const heads: Head[] = []
-      for (let i = 0; i < rooms.length; i += HEADS_CHUNK) {
-        const pages = await Promise.all(
-          rooms
-            .slice(i, i + HEADS_CHUNK)
-            .map((room) => readPage(room, { limit: 0 }, 2 * retention.historyTtlMs)),
-        )
-        for (const { head } of pages) heads.push(head)
-      }
-      return heads
-    },
+    heads: (rooms) => timed('heads', onCommand, () => readHeads(rooms)),
 
     async follow(room, follower): Promise<Following> {
       const { channel } = roomKeys(keyPrefix, room)
       const listener = listenerOf(follower, (error) => onEvent({ kind: 'error', error }))
-      await subscriptions.add(channel, listener)
+      await timed('subscribe', onCommand, () => subscriptions.add(channel, listener))
       return {
         renew: () => subscriptions.renew(channel),
         stop: () => subscriptions.remove(channel, listener),
@@ -159,7 +168,9 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     async clear(room) {
       const keys = roomKeys(keyPrefix, room)
       try {
-        const [exists] = await Promise.all([client.exists(keys.meta), client.del(keys.stream)])
+        const [exists] = await timed('clear', onCommand, () =>
+          Promise.all([client.exists(keys.meta), client.del(keys.stream)]),
+        )
         return exists === 1
       } catch (error) {
         throw new LogUnavailable('while clearing a room', { cause: error })
@@ -169,6 +180,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     sessions: createRedisSessions(client, {
       keyPrefix,
       ttlMs: options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS,
+      onCommand,
     }),
 
     isAvailable: state.isAvailable,
@@ -203,6 +215,8 @@ interface Commands {
   roomappend(...args: AppendArgs): Promise<AppendReply>
   roomread(...args: (string | number)[]): Promise<string[]>
 }
+
+const isFailed = ({ status }: AppendResult): boolean => status === 'failed'
 
 /** Numbers that are not new may be of an earlier epoch, which their offsets then name. */
 function appendedResult(epoch: string, seqs: number[], ends: Head['ends']): AppendResult {

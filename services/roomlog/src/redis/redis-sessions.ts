@@ -1,6 +1,7 @@
 import { RoomId } from '@roomcast/protocol'
 import { LogUnavailable } from '../room-log.ts'
 import type { FoundSession, SessionRecord, Sessions } from '../sessions.ts'
+import { timed, type OnRedisCommand } from './commands.ts'
 import type { RedisClient } from './connect.ts'
 import { readScript } from './script.ts'
 
@@ -16,7 +17,7 @@ const OWNED_CHUNK = 500
  */
 export function createRedisSessions(
   client: RedisClient,
-  { keyPrefix, ttlMs }: { keyPrefix: string; ttlMs: number },
+  { keyPrefix, ttlMs, onCommand }: { keyPrefix: string; ttlMs: number; onCommand: OnRedisCommand },
 ): Sessions {
   client.defineCommand('roomsession', { lua: readScript('session'), numberOfKeys: 1 })
   client.defineCommand('roomowners', { lua: readScript('owners'), numberOfKeys: 1 })
@@ -46,6 +47,14 @@ export function createRedisSessions(
   }
   const find = async (pid: string): Promise<FoundSession | undefined> =>
     parseSession(pid, await client.hgetall(keyOf(pid)))
+
+  const told = async <T>(doing: string, promise: Promise<T>): Promise<T> => {
+    try {
+      return await timed('session', onCommand, () => promise)
+    } catch (error) {
+      throw new LogUnavailable(`while ${doing}`, { cause: error })
+    }
+  }
 
   return {
     async save(records) {
@@ -108,14 +117,6 @@ export function createRedisSessions(
     async settle(owner, pids) {
       if (pids.length > 0) await told('settling sessions', client.zrem(indexOf(owner), ...pids))
     },
-  }
-}
-
-async function told<T>(doing: string, promise: Promise<T>): Promise<T> {
-  try {
-    return await promise
-  } catch (error) {
-    throw new LogUnavailable(`while ${doing}`, { cause: error })
   }
 }
 
