@@ -6,6 +6,8 @@ import {
   commonSettings,
   count,
   flag,
+  internalConfigOf,
+  internalSettings,
   list,
   ms,
   parseSettings,
@@ -13,12 +15,14 @@ import {
   roomLogSettings,
   urls,
   type Environment,
+  type InternalConfig,
   type SettingsShape,
 } from '@roomcast/runtime'
 import { z } from 'zod'
 
 export const gatewaySettings = {
   ...commonSettings,
+  ...internalSettings,
   ...roomLogSettings(parseRedisUrl),
   PORT: port(8080).describe('Port for Socket.IO and the chat page.'),
   BROKER_URL: urls(['http', 'https']).describe(
@@ -107,12 +111,11 @@ export const gatewaySettings = {
   ),
 } satisfies SettingsShape
 
-export interface Config {
+export interface Config extends InternalConfig {
   readonly host: string
   readonly port: number
   readonly metricsPort: number
   readonly logLevel: string
-  readonly internalToken: string | undefined
   readonly shutdownTimeoutMs: number
   readonly redisUrl: string
   readonly redisKeyPrefix: string
@@ -153,7 +156,7 @@ export function parseConfig(env: Environment): Config {
     port: e.PORT,
     metricsPort: e.METRICS_PORT,
     logLevel: e.LOG_LEVEL,
-    internalToken: e.INTERNAL_TOKEN,
+    ...internalConfigOf(e),
     shutdownTimeoutMs: e.SHUTDOWN_TIMEOUT_MS,
     redisUrl: e.REDIS_URL,
     redisKeyPrefix: e.REDIS_KEY_PREFIX,

@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net'
 import type { RoomLog } from '@roomcast/roomlog'
 import {
   Closer,
+  createSecretFacts,
   latch,
   listenFault,
+  openInternalAccess,
   serveHealth,
   VERSION,
   type Log,
@@ -80,6 +82,11 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
   const clock = (): number => performance.now()
   const closer = new Closer()
   try {
+    const internal = await openInternalAccess(
+      config,
+      createSecretFacts('gateway', 'internal_token', { telemetry, log }),
+    )
+    closer.add(() => internal.close())
     const pages = await createPages()
     closer.add(() => pages.close())
     let isEnding = false
@@ -121,7 +128,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now: clock,
     })
 
-    const ids = createSessionIds(instance, config.internalToken ?? 'roomcast')
+    const ids = createSessionIds(instance, internal.tokens)
     // Engine.IO documents `generateId` as the way to choose ids; its types know it as a private part.
     Object.assign(io.engine, { generateId: () => ids.create() })
 
@@ -148,13 +155,13 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     })
     const brokers = await createBrokerClient({
       urls: config.brokerUrls,
-      internalToken: config.internalToken,
+      internal,
       concurrency: FLIGHTS_MAX,
     })
     closer.add(() => brokers.close())
     const presence = await createPresenceClient({
       urls: config.presenceUrls,
-      internalToken: config.internalToken,
+      internal,
     })
     closer.add(() => presence.close())
     const outbox = createOutbox({
@@ -191,7 +198,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     const port = await listenPages(pages, config)
     const reporter = startReporter({
       presenceUrls: config.presenceUrls,
-      internalToken: config.internalToken,
+      internal,
       gateway: {
         instance,
         pod: config.pod,
