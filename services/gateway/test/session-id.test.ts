@@ -28,6 +28,12 @@ it('an id under another key, or changed in any place, names nobody', () => {
   )
 })
 
+it('an id outlives the replacement of the key, for as long as the old one is known', () => {
+  const sid = createSessionIds('gateway-1', () => ['old']).create()
+  expect(createSessionIds('gateway-2', () => ['new', 'old']).ownerOf(sid)).toBe('gateway-1')
+  expect(createSessionIds('gateway-2', () => ['new']).ownerOf(sid)).toBeUndefined()
+})
+
 it.each([
   '',
   '.',

@@ -73,7 +73,7 @@ export async function startPresence(
   /** Of this process, new with each start. */
   const id = randomUUID()
   const history = new History()
-  const replica = { name: config.pod, version: VERSION, startedAt: now() }
+  const replica = { name: config.pod, version: VERSION, startedAt: now(), open: isOpen }
   const feed = startFeed({ state, replica, history, maxStreams, now })
   // For a start that fails; otherwise it is long closed.
   closer.add(() => feed.close())

@@ -95,7 +95,6 @@ async function readText(path: string): Promise<string> {
 
 function faultOf(error: unknown): string {
   if (error instanceof SecretsFault) return error.message
-  return error instanceof Error && 'code' in error
-    ? `can not be read (${String(error.code)})`
-    : 'can not be read'
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : error
+  return `can not be read (${String(code)})`
 }
