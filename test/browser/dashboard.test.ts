@@ -255,8 +255,9 @@ it('speaks Chinese with who prefers it', async () => {
   expect(latin).toEqual([])
 })
 
-/** The project's, a transport's, a gateway's or a replica's. */
-const isName = (word: string): boolean => /^(Roomcast|WebSocket|gateway-\d|[\w.-]*-\d+)$/.test(word)
+/** The project's, a setting's, a transport's, a gateway's or a replica's. */
+const isName = (word: string): boolean =>
+  /^(Roomcast|WebSocket|API_\w+|gateway-\d|[\w.-]*-\d+)$/.test(word)
 
 it('fits a phone: nothing scrolls sideways, and everything can be hit with a finger', async () => {
   await join(0, 'w'.repeat(128), 'alice')

@@ -19,6 +19,7 @@ import {
   type SettingsShape,
 } from '@roomcast/runtime'
 import { z } from 'zod'
+import { hooksConfig, hooksSettings, type HooksConfig } from './hooks-config.ts'
 
 export const gatewaySettings = {
   ...commonSettings,
@@ -109,6 +110,7 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...hooksSettings,
 } satisfies SettingsShape
 
 export interface Config extends InternalConfig {
@@ -146,6 +148,8 @@ export interface Config extends InternalConfig {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  /** Undefined: no backend is asked about anything. */
+  readonly hooks: HooksConfig | undefined
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -186,5 +190,6 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    hooks: hooksConfig(e),
   }
 }

@@ -27,6 +27,7 @@ import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
 import { forwardStrays } from './forward.ts'
+import { NO_HOOKS, openHooks } from './hooks/hooks.ts'
 import { createLostGateways } from './lost-gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
@@ -164,6 +165,19 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       internal,
     })
     closer.add(() => presence.close())
+    const hooks =
+      config.hooks === undefined
+        ? NO_HOOKS
+        : await openHooks(config.hooks, {
+            gateway: config.pod,
+            textMaxBytes: config.textMaxBytes,
+            maxPayloadBytes: config.maxPayloadBytes,
+            telemetry,
+            log,
+            now,
+            clock,
+          })
+    closer.add(() => hooks.close())
     const outbox = createOutbox({
       instance,
       maxMessages: config.outboxMaxMessages,
@@ -228,6 +242,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     let messageIds = 0
     const context: Context = {
       config,
+      hooks,
       rooms,
       outbox,
       quits,

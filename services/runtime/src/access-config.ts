@@ -4,7 +4,7 @@ import { parseTokens } from './internal-access.ts'
 import { flag, secretString, SettingsError, type SettingsShape } from './settings.ts'
 
 /** A setting whose value is secrets, read by a function that throws `SecretsFault`. */
-function secretsBy<T>(parse: (text: string) => T) {
+export function secretsBy<T>(parse: (text: string) => T) {
   return secretString().transform((text, ctx): T => {
     try {
       return parse(text)

@@ -7,7 +7,7 @@ export const KEY_REFUSALS = ['no_key', 'wrong_key', 'scope', 'room'] as const
 export type KeyRefusal = (typeof KEY_REFUSALS)[number]
 
 /** What of a service is read from a file again and again. */
-export type SecretName = 'api_keys' | 'internal_token'
+export type SecretName = 'api_keys' | 'internal_token' | 'hook_secret'
 
 /** Registers what tells of one file of secrets. `service` is the service's name in the names of metrics. */
 export function createSecretFacts(
