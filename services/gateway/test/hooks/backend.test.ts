@@ -56,7 +56,9 @@ afterEach(async () => {
 describe('a question', () => {
   it('says what is to happen, in a request that is signed', async () => {
     await backend.ask(question, read)
-    const [{ headers, text, body } = { headers: {}, text: '', body: {} }] = server.asked
+    const [asked] = server.asked
+    if (asked === undefined) throw new Error('nothing was asked')
+    const { headers, text, body } = asked
     expect(body).toEqual({ ...question, gateway: 'gateway-1', id: headers['webhook-id'] })
     expect(headers['webhook-timestamp']).toBe('1795510429')
     const signed = `${String(headers['webhook-id'])}.1795510429.${text}`
