@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createLog } from '@roomcast/runtime'
+import { createInternalAccess, createLog } from '@roomcast/runtime'
 import { startReporter } from '../../services/gateway/src/reporter.ts'
 import { getJson, startDeployment } from '../../test/support/deployment.ts'
 import { createCrowd, gatewayInfo } from './presence-crowd.ts'
@@ -32,7 +32,7 @@ export async function measurePresenceStorm(): Promise<Row> {
   const reporters = crowds.map((members, i) => {
     const reporter = startReporter({
       presenceUrls: [presence.url],
-      internalToken: undefined,
+      internal: createInternalAccess(() => []),
       gateway: gatewayInfo(i),
       log: createLog('bench', 'silent'),
       now: () => performance.now(),

@@ -3,11 +3,10 @@ import {
   APPEND_PATH,
   AppendResponse,
   encodeAppendRequest,
-  INTERNAL_TOKEN_HEADER,
   type AppendBatch,
   type AppendResult,
 } from '@roomcast/protocol'
-import { watchReplicas } from '@roomcast/runtime'
+import { watchReplicas, type InternalAccess } from '@roomcast/runtime'
 import { Agent } from 'undici'
 import type { CallResult, OnCall } from './calls.ts'
 
@@ -24,7 +23,7 @@ export interface BrokerClient {
 
 export async function createBrokerClient(options: {
   readonly urls: readonly string[]
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   /** Requests under way at a time to one broker. */
   readonly concurrency: number
   readonly onCall?: OnCall
@@ -36,12 +35,7 @@ export async function createBrokerClient(options: {
     bodyTimeout: ANSWER_TIMEOUT_MS,
     connect: { timeout: CONNECT_TIMEOUT_MS },
   })
-  const headers = {
-    'content-type': APPEND_CONTENT_TYPE,
-    ...(options.internalToken === undefined
-      ? {}
-      : { [INTERNAL_TOKEN_HEADER]: options.internalToken }),
-  }
+  const { internal } = options
   let turn = Math.floor(Math.random() * 1_000)
 
   return {
@@ -57,7 +51,7 @@ export async function createBrokerClient(options: {
           origin,
           path: APPEND_PATH,
           method: 'POST',
-          headers,
+          headers: { 'content-type': APPEND_CONTENT_TYPE, ...internal.headers() },
           body: encodeAppendRequest(batches),
         })
         if (statusCode !== 200) {

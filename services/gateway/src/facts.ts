@@ -41,6 +41,8 @@ export const RECOVERY_RESULTS = [
   'trimmed',
   /** More were missed than `RECOVERY_MAX_MESSAGES`. */
   'too_many',
+  /** The hook for joins refused it. */
+  'forbidden',
   /** The id or offset is not one that a server made, or of another namespace. */
   'invalid',
   /** Another connection took the session at the same moment. */

@@ -1,12 +1,11 @@
 import {
   ClientError,
   INTERNAL_MEMBERS_PATH,
-  INTERNAL_TOKEN_HEADER,
   MEMBERS_LIMIT_MAX,
   MembersView,
   type RoomId,
 } from '@roomcast/protocol'
-import { watchReplicas } from '@roomcast/runtime'
+import { watchReplicas, type InternalAccess } from '@roomcast/runtime'
 import { Agent } from 'undici'
 import type { CallResult, OnCall } from './calls.ts'
 
@@ -31,16 +30,15 @@ export interface PresenceClient {
 
 export async function createPresenceClient({
   urls,
-  internalToken,
+  internal,
   onCall,
 }: {
   readonly urls: readonly string[]
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   readonly onCall?: OnCall
 }): Promise<PresenceClient> {
   const replicas = await watchReplicas(urls)
   const agent = new Agent({ connections: CONNECTIONS_MAX })
-  const headers = internalToken === undefined ? {} : { [INTERNAL_TOKEN_HEADER]: internalToken }
   const asked = new Map<RoomId, Promise<MembersView>>()
   let turn = Math.floor(Math.random() * 1_000)
 
@@ -57,7 +55,7 @@ export async function createPresenceClient({
         origin,
         path: `${path}?limit=${MEMBERS_LIMIT_MAX}`,
         method: 'GET',
-        headers,
+        headers: internal.headers(),
         signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       })
       const text = await body.text()

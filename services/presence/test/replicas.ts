@@ -1,4 +1,4 @@
-import { Closer, createLog, startTelemetry } from '@roomcast/runtime'
+import { Closer, createInternalAccess, createLog, startTelemetry } from '@roomcast/runtime'
 import '@roomcast/runtime/instrument'
 import {
   REPORT_DIFF_INTERVAL_MS,
@@ -14,8 +14,11 @@ const base: Config = {
   port: 0,
   metricsPort: 0,
   logLevel: 'silent',
-  internalToken: undefined,
+  internalTokens: [],
+  internalTokenFile: undefined,
   apiKeys: [],
+  apiKeysFile: undefined,
+  readRequiresKey: false,
   leaseMs: 3_000,
   warmupMs: 0,
   maxStreams: 200,
@@ -55,7 +58,7 @@ export class Scene implements AsyncDisposable {
   gateway(
     instance: string,
     presenceUrls: readonly string[],
-    { internalToken }: { internalToken?: string } = {},
+    { internalTokens = [] }: { internalTokens?: readonly string[] } = {},
   ): TestGateway {
     const counts = new Map<string, number>()
     const heard: (readonly [RoomId, number])[] = []
@@ -63,7 +66,7 @@ export class Scene implements AsyncDisposable {
     const sheds: Shed[] = []
     const reporter = startReporter({
       presenceUrls,
-      internalToken,
+      internal: createInternalAccess(() => internalTokens),
       gateway: infoOf(instance),
       log: this.#log,
       now: this.now,

@@ -2,17 +2,18 @@ import { z } from 'zod'
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import { ClientError, RoomParams } from '@roomcast/protocol'
 import type { RoomLog } from '@roomcast/roomlog'
+import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
-import { requireKey } from '../keys.ts'
 
-/** `DELETE /v1/rooms/{room}`. It takes one of `apiKeys`, unless there are none. */
+/** `DELETE /v1/rooms/{room}`. It takes the scope `delete`. */
 export function roomsRoute({
   roomLog,
-  apiKeys,
+  access,
 }: {
   readonly roomLog: RoomLog
-  readonly apiKeys: readonly string[]
+  readonly access: Access
 }): FastifyPluginCallbackZod {
+  const { security, onRequest, preHandler } = access.requireScope('delete')
   return (api, _options, done) => {
     api.delete(
       '/v1/rooms/:room',
@@ -21,14 +22,15 @@ export function roomsRoute({
           operationId: 'deleteMessages',
           summary: 'Delete the messages of a room',
           description: 'Members stay, and the numbers of its messages go on.',
-          security: [{ key: [] }],
+          security,
           params: RoomParams,
           response: {
             204: z.undefined().describe('Deleted'),
-            ...problemResponses('invalid', 'unauthorized', 'not_found', 'unavailable'),
+            ...problemResponses('invalid', 'unauthorized', 'forbidden', 'not_found', 'unavailable'),
           },
         },
-        onRequest: requireKey(apiKeys),
+        onRequest,
+        preHandler,
       },
       async ({ params: { room } }, reply) => {
         if (!(await roomLog.clear(room))) {

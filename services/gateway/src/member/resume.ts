@@ -1,11 +1,13 @@
+import { ClientError } from '@roomcast/protocol'
 import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
 import { sharePackets, writePacket } from '../engine/packets.ts'
 import { messageBody, packetPrefix } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
 import type { LocalRoom } from '../rooms.ts'
-import { sessionOf, type ChatSocket } from '../sockets.ts'
+import { sessionOf, tellRefusal, type ChatSocket } from '../sockets.ts'
 import type { Context } from './context.ts'
 import { admitMember } from './join.ts'
+import { announceQuit } from './leave.ts'
 import { announce, isAnnounced } from './notices.ts'
 import { releaseEarlySays } from './say.ts'
 
@@ -24,8 +26,15 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   const { room, name, hasQuit } = restored.session
   let isMember = false
   let isSmall = true
+  let isRefused = false
   const done = context.rooms.enter(room, async (local, admit) => {
     isSmall = isAnnounced(context, local)
+    const refusal = await refusalOf(context, socket, restored)
+    if (refusal !== undefined) {
+      isRefused = true
+      tellRefusal(socket, refusal.toRefusal())
+      return
+    }
     await replay(context, socket, local, restored)
     if (!socket.connected) return
     admitMember(context, socket, local, restored.session, admit)
@@ -38,7 +47,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   session.joining = { name, done }
   done
     .then(
-      () => context.facts.recovery('recovered'),
+      () => context.facts.recovery(isRefused ? 'forbidden' : 'recovered'),
       (error: unknown) => {
         context.facts.recovery('unavailable')
         context.log.warn({ err: error, room }, 'recovery was cut short')
@@ -47,16 +56,29 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
     )
     .finally(() => {
       // The session is this gateway's since it was claimed, and so is the quit of a client that does not try again.
-      if (!isMember)
-        context.quits.add({
-          room,
-          name,
-          isAnnounced: isSmall && !hasQuit,
-          session: restored.session,
-        })
+      if (!isMember) {
+        const quit = { room, name, isAnnounced: isSmall && !hasQuit, session: restored.session }
+        if (isRefused) void announceQuit(context, quit, 'drop')
+        else context.quits.add(quit)
+      }
       session.joining = undefined
       releaseEarlySays(session)
     })
+}
+
+/** What the team's own backend has against it, if it is asked: a ban holds also for who comes back. Rejects when it can not be asked. */
+async function refusalOf(
+  { hooks }: Context,
+  socket: ChatSocket,
+  { session: { room, name } }: Restored,
+): Promise<ClientError | undefined> {
+  try {
+    await hooks.join?.(socket, room, name, true)
+    return undefined
+  } catch (error) {
+    if (error instanceof ClientError && error.code === 'forbidden') return error
+    throw error
+  }
 }
 
 /** Sends what follows the client's position up to the room's feed, at whose cursor the member is to go live in the same turn. */

@@ -1,24 +1,25 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { EventStream } from '@roomcast/runtime'
+import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { Facts } from '../facts.ts'
 import type { Feed } from '../feed.ts'
-import { requireKey } from './key.ts'
 
 /** Bytes that may wait for a client that reads slowly. Over it the stream is ended: the client comes back and gets the whole state. */
 const BUFFER_MAX_BYTES = 1_048_576
 
-/** `GET /v1/events`: takes one of `apiKeys`, unless there are none. */
+/** `GET /v1/events`: takes the scope `stats`. */
 export function eventsRoute({
   feed,
   facts,
-  apiKeys,
+  access,
 }: {
   readonly feed: Feed
   readonly facts: Facts
-  readonly apiKeys: readonly string[]
+  readonly access: Access
 }): FastifyPluginCallbackZod {
+  const { security, onRequest } = access.requireScopeEverywhere('stats')
   return (api, _options, done) => {
     api.get(
       '/v1/events',
@@ -29,16 +30,16 @@ export function eventsRoute({
           summary: 'Totals, gateways and the busiest rooms as server-sent events, as they change',
           description:
             'Events: `state` first, with everything: `{at, replica, stats, gateways, rooms}`; then `change` `{at, stats?, gateways?: {changed, gone}, rooms?}`, at most one a second: a part that is there takes the place of the one before; of gateways those that changed, and the instances that are gone. `at` is in milliseconds since 1970. A comment comes every 10 s. The stream of a client that does not keep up is ended; whoever comes back begins with `state`. With API keys set a key is needed: a browser sends it by `fetch`, since EventSource can not.',
-          security: [{ key: [] }],
+          security,
           response: {
             200: {
               description: 'The stream',
               content: { 'text/event-stream': { schema: z.string() } },
             },
-            ...problemResponses('unauthorized', 'busy', 'unavailable'),
+            ...problemResponses('unauthorized', 'forbidden', 'busy', 'unavailable'),
           },
         },
-        onRequest: requireKey(apiKeys),
+        onRequest,
       },
       (_request, reply) => {
         feed.checkRoom()
