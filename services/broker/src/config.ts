@@ -11,10 +11,13 @@ import {
   parseSettings,
   port,
   roomLogSettings,
+  traceConfig,
+  traceSettings,
   type Environment,
   type InternalConfig,
   type KeysConfig,
   type SettingsShape,
+  type TraceConfig,
 } from '@roomcast/runtime'
 
 export const brokerSettings = {
@@ -47,6 +50,7 @@ export const brokerSettings = {
   STREAM_HEARTBEAT_MS: ms(15_000, 3_600_000, 100).describe(
     'How often an event stream gets a comment, so that proxies do not take it for dead.',
   ),
+  ...traceSettings,
 } satisfies SettingsShape
 
 export interface Config extends InternalConfig, KeysConfig {
@@ -65,6 +69,8 @@ export interface Config extends InternalConfig, KeysConfig {
   readonly maxStreams: number
   readonly streamBufferBytes: number
   readonly streamHeartbeatMs: number
+  /** Undefined: nothing is traced. */
+  readonly traces: TraceConfig | undefined
 }
 
 /** Throws a `SettingsError` that names every bad variable. */
@@ -88,5 +94,6 @@ export function parseConfig(env: Environment): Config {
     maxStreams: settings.MAX_STREAMS,
     streamBufferBytes: settings.STREAM_BUFFER_BYTES,
     streamHeartbeatMs: settings.STREAM_HEARTBEAT_MS,
+    traces: traceConfig(settings),
   }
 }

@@ -14,9 +14,12 @@ import {
   port,
   roomLogSettings,
   urls,
+  traceConfig,
+  traceSettings,
   type Environment,
   type InternalConfig,
   type SettingsShape,
+  type TraceConfig,
 } from '@roomcast/runtime'
 import { z } from 'zod'
 import { hooksConfig, hooksSettings, type HooksConfig } from './hooks-config.ts'
@@ -111,6 +114,7 @@ export const gatewaySettings = {
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
   ...hooksSettings,
+  ...traceSettings,
 } satisfies SettingsShape
 
 export interface Config extends InternalConfig {
@@ -150,6 +154,8 @@ export interface Config extends InternalConfig {
   readonly outboxRestMs: number
   /** Undefined: no backend is asked about anything. */
   readonly hooks: HooksConfig | undefined
+  /** Undefined: nothing is traced. */
+  readonly traces: TraceConfig | undefined
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -191,5 +197,6 @@ export function parseConfig(env: Environment): Config {
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
     hooks: hooksConfig(e),
+    traces: traceConfig(e),
   }
 }

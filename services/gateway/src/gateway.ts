@@ -26,6 +26,7 @@ import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
+import { createMessageTraces } from './message-traces.ts'
 import { forwardStrays } from './forward.ts'
 import { NO_HOOKS, openHooks } from './hooks/hooks.ts'
 import { createLostGateways } from './lost-gateways.ts'
@@ -141,6 +142,14 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       isDraining: isEnding,
       isDegraded: !roomLog.isAvailable(),
     }))
+    const traces =
+      telemetry.tracer === undefined || config.traces === undefined
+        ? undefined
+        : createMessageTraces(telemetry.tracer, {
+            sampleRatio: config.traces.sampleRatio,
+            now: clock,
+            random: Math.random,
+          })
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
@@ -187,7 +196,10 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       maxMessages: config.outboxMaxMessages,
       maxBytes: config.outboxMaxBytes,
       restMs: config.outboxRestMs,
-      append: (batches) => brokers.append(batches),
+      append:
+        traces === undefined
+          ? (batches) => brokers.append(batches)
+          : (batches) => traces.append(batches, (traced) => brokers.append(traced)),
       isLogAvailable: () => roomLog.isAvailable(),
       now: clock,
       log,
@@ -196,6 +208,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       roomLog,
       fanout,
       facts,
+      traces,
       log,
       onClosed: (room) => outbox.forget(room),
     })
@@ -255,6 +268,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       roomLog,
       instance,
       facts,
+      traces,
       log,
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,

@@ -17,6 +17,7 @@ import {
   type MessageContent,
   type RoomId,
 } from '@roomcast/protocol'
+import { traceparentIn } from '@roomcast/runtime'
 import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { Appended, Appender } from '../appender.ts'
@@ -79,8 +80,8 @@ export function publishRoutes({
         onRequest,
         preHandler,
       },
-      async ({ params: { room }, body }, reply) => {
-        const { id, message } = toAppend(room, body, now())
+      async ({ params: { room }, body, headers }, reply) => {
+        const { id, message } = toAppend(room, body, now(), traceparentIn(headers))
         const [result] = await appender.appendKeyed([{ room, messages: [message] }])
         return reply.code(201).send({ id, offset: answeredOffset(result, 0) })
       },
@@ -108,12 +109,13 @@ export function publishRoutes({
         preHandler,
       },
       async (request, reply) => {
-        const { body } = request
+        const { body, headers } = request
         for (const { room } of body.messages) access.assertRoom(request, room)
         const ts = now()
+        const trace = traceparentIn(headers)
         const asked = body.messages.map(({ room, ...content }) => ({
           room,
-          ...toAppend(room, content, ts),
+          ...toAppend(room, content, ts, trace),
         }))
         // A request has fewer messages than a batch may have, so each room's are one batch, appended whole or not at all.
         const byRoom = [...Map.groupBy(asked, ({ room }) => room)]
@@ -145,6 +147,7 @@ function toAppend(
   room: RoomId,
   content: MessageContent & { readonly username: string },
   ts: number,
+  trace: string | undefined,
 ): { readonly id: string; readonly message: AppendMessage } {
   const { username, text, type, data, id = randomUUID() } = content
   const payload = encodeMessage({
@@ -159,7 +162,7 @@ function toAppend(
     id,
     ts,
   })
-  return { id, message: { payload, key: messageKey(username, id) } }
+  return { id, message: { payload, key: messageKey(username, id), trace } }
 }
 
 function answeredOffset(result: Appended | undefined, i: number): string {
