@@ -98,7 +98,7 @@ export const atAGlance: Row = {
       colours: ['green', [0.01, 'yellow'], [1, 'red']],
       queries: [
         {
-          expr: rate({ name: 'roomcast_gateway_refusals_total', where: OVERLOADED }),
+          expr: rate({ name: 'roomcast_gateway_request_errors_total', where: OVERLOADED }),
           legend: 'refused',
         },
       ],
