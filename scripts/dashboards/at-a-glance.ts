@@ -4,6 +4,9 @@ import { growth, orNone, quantile, rate, series, sum } from './queries.ts'
 
 /** Clients are refused with these when something behind the gateways does not keep up. */
 const OVERLOADED = 'code=~"busy|unavailable"'
+/** How Prometheus shows the chart's alerts. */
+const FIRING =
+  'ALERTS{namespace="$namespace", release="$release", alertname=~"Roomcast.+", alertstate="firing"}'
 
 /** Three questions, each answered by a few numbers and colours. */
 export const atAGlance: Row = {
@@ -50,15 +53,17 @@ export const atAGlance: Row = {
       ],
     }),
     figure({
-      title: 'Alerts',
-      description: 'Alerts of the chart that fire. 0 also where Prometheus does not have them.',
+      title: 'Alerts that fire',
+      description:
+        'Those of the chart, by name; docs/runbook.md says what to do. None also where Prometheus does not have them.',
       unit: 'short',
       width: 6,
       colours: ['green', [1, 'red']],
+      isByName: true,
       queries: [
         {
-          expr: 'sum(ALERTS{namespace="$namespace", release="$release", alertname=~"Roomcast.+", alertstate="firing"}) or vector(0)',
-          legend: 'firing',
+          expr: `sum by (alertname) (${FIRING}) or label_replace(vector(0) unless on () ${FIRING}, "alertname", "none", "", "")`,
+          legend: '{{alertname}}',
         },
       ],
     }),
@@ -93,7 +98,7 @@ export const atAGlance: Row = {
       colours: ['green', [0.01, 'yellow'], [1, 'red']],
       queries: [
         {
-          expr: rate({ name: 'roomcast_gateway_refusals_total', where: OVERLOADED }),
+          expr: rate({ name: 'roomcast_gateway_request_errors_total', where: OVERLOADED }),
           legend: 'refused',
         },
       ],
@@ -125,12 +130,19 @@ export const atAGlance: Row = {
       ],
     }),
     figure({
-      title: 'Gateways that drain',
+      title: 'Starting and ending',
       description:
-        'Told to end, closing their connections one after another. For longer than a rollout takes: something is stuck.',
+        'Replicas of all services that are not ready, and gateways that close their connections because they were told to end. For longer than a rollout takes: something is stuck.',
       unit: 'short',
       width: 6,
-      queries: [{ expr: sum('roomcast_gateway_draining'), legend: 'draining' }],
+      colours: ['green', [1, 'yellow']],
+      queries: [
+        {
+          expr: `sum(1 - ${series({ name: 'roomcast_ready', of: 'any' })})`,
+          legend: 'not ready',
+        },
+        { expr: sum('roomcast_gateway_draining'), legend: 'draining' },
+      ],
     }),
   ],
 }

@@ -134,7 +134,7 @@ const rooms: Row = {
       description: 'Requests of clients a second that were refused, for whatever reason.',
       unit: 'cps',
       width: 8,
-      queries: [{ expr: rateBy('pod', chosen('roomcast_gateway_refusals_total')), ...byPod }],
+      queries: [{ expr: rateBy('pod', chosen('roomcast_gateway_request_errors_total')), ...byPod }],
     }),
     lines({
       title: 'Gaps',

@@ -2,6 +2,7 @@ import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import {
   BigValueColorMode,
   BigValueGraphMode,
+  BigValueTextMode,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
@@ -64,6 +65,8 @@ interface TimeseriesSpec extends PanelSpec {
 interface FigureSpec extends PanelSpec {
   /** From which value on it is green, yellow or red; the first is what it is below all of them. Without it the value has no colour. */
   readonly colours?: readonly [Colour, ...(readonly [number, Colour])[]]
+  /** It shows the names of its series instead of their values. */
+  readonly isByName?: boolean
 }
 
 type Colour = 'green' | 'yellow' | 'red'
@@ -103,11 +106,12 @@ function common<T extends CommonBuilder>(
 }
 
 /** One number, as it is now, over its course. */
-export function figure({ colours, ...spec }: FigureSpec): Builder<Panel> {
+export function figure({ colours, isByName = false, ...spec }: FigureSpec): Builder<Panel> {
   const builder = common(new StatBuilder(), spec, (query) => query.range())
     .height(FIGURE_HEIGHT)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
-    .graphMode(BigValueGraphMode.Area)
+    .graphMode(isByName ? BigValueGraphMode.None : BigValueGraphMode.Area)
+    .textMode(isByName ? BigValueTextMode.Name : BigValueTextMode.Auto)
   if (colours === undefined) return builder.colorMode(BigValueColorMode.None)
   const [lowest, ...steps] = colours
   return builder.colorMode(BigValueColorMode.Background).thresholds(

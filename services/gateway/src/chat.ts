@@ -44,7 +44,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
     if (!(error instanceof ClientError)) log.error({ err: error, sid: socket.id }, 'request failed')
     const refusal = refusalOf(error)
-    facts.requestRefused(refusal.code)
+    facts.requestFailed(refusal.code)
     if (ack === undefined) tellRefusal(socket, refusal)
     else if (refusal.retryAfterMs === undefined || !usesRetries(socket)) ack(refusal)
   }

@@ -68,7 +68,8 @@ export interface Facts {
   deliveryLatency(seconds: number): void
   connectionOpened(): void
   connectionClosed(reason: CloseReason): void
-  requestRefused(code: ErrorCode): void
+  /** A client's request was answered with an error. */
+  requestFailed(code: ErrorCode): void
   feedRepaired(reason: RepairReason): void
   /** A feed found that entries before its next one are no longer in the log. */
   entriesLost(): void
@@ -146,8 +147,8 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   const closed = meter.createCounter('roomcast_gateway_closed', {
     description: 'Connections that ended, by reason.',
   })
-  const refusals = meter.createCounter('roomcast_gateway_refusals', {
-    description: 'Requests of clients that were refused, by the code that they were told.',
+  const errors = meter.createCounter('roomcast_gateway_request_errors', {
+    description: 'Requests of clients that were answered with an error, by its code.',
   })
   const gaps = meter.createCounter('roomcast_gateway_gaps', {
     description:
@@ -165,7 +166,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   // A counter that was never touched is absent from a scrape; operators should see a zero.
   opened.add(0)
   for (const reason of CLOSE_REASONS) closed.add(0, { reason })
-  for (const code of Object.keys(ERROR_CODES)) refusals.add(0, { code })
+  for (const code of Object.keys(ERROR_CODES)) errors.add(0, { code })
   for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
     gaps.add(0, { reason })
   for (const result of RECOVERY_RESULTS) recoveries.add(0, { result })
@@ -182,7 +183,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     deliveryLatency: (seconds) => latency.record(seconds),
     connectionOpened: () => opened.add(1),
     connectionClosed: (reason) => closed.add(1, { reason }),
-    requestRefused: (code) => refusals.add(1, { code }),
+    requestFailed: (code) => errors.add(1, { code }),
     feedRepaired: (reason) => gaps.add(1, { reason }),
     entriesLost: () => lost.add(1),
   }

@@ -24,7 +24,7 @@
   summary: Clients are refused what should work
   description: '{{`{{ $value | humanize }} requests a second get busy or unavailable.`}}'
   expr: |-
-    sum by (namespace) (rate(roomcast_gateway_refusals_total{ {{- .gateway }}, code=~"busy|unavailable"}[5m]))
+    sum by (namespace) (rate(roomcast_gateway_request_errors_total{ {{- .gateway }}, code=~"busy|unavailable"}[5m]))
     > {{ divf .thresholds.failingPercent 100 }} * sum by (namespace) (rate(roomcast_gateway_messages_received_total{ {{- .gateway -}} }[5m]))
 - alert: RoomcastMessagesLost
   severity: critical
@@ -79,7 +79,7 @@
   summary: A gateway has a fault
   description: '{{`{{ $value | humanize }} requests in ten minutes were answered with internal.`}}'
   expr: |-
-    sum by (namespace) (increase(roomcast_gateway_refusals_total{ {{- .gateway }}, code="internal"}[10m])) > 0
+    sum by (namespace) (increase(roomcast_gateway_request_errors_total{ {{- .gateway }}, code="internal"}[10m])) > 0
 - alert: RoomcastUnreadableMessages
   severity: warning
   for: 0s
