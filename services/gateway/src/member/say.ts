@@ -50,14 +50,14 @@ export function createSay(context: Context): SayHandler {
     if (retryAfterMs > 0) {
       throw new ClientError('rate_limited', 'too many messages in a short time', { retryAfterMs })
     }
-    if (hooks.say === undefined) publish(member, content, reply)
+    if (hooks.say === undefined) publish(member, content, reply, trace)
     else {
       hooks.say(
         member,
         content,
         (allowed) => {
           try {
-            publish(member, allowed, reply)
+            publish(member, allowed, reply, trace)
           } catch (error) {
             reply(asError(error))
           }
@@ -71,6 +71,7 @@ export function createSay(context: Context): SayHandler {
     { room, name }: Member,
     { text, type, data, id }: Say,
     reply: (answer: Said | Error) => void,
+    trace: string | undefined,
   ): void {
     const messageId = id ?? newMessageId()
     const payload = encodeMessage({
