@@ -16,6 +16,7 @@ import {
   type SettingsShape,
 } from '@roomcast/runtime'
 import { z } from 'zod'
+import { authConfig, authSettings, type AuthConfig } from './auth-config.ts'
 
 export const gatewaySettings = {
   ...commonSettings,
@@ -105,6 +106,7 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...authSettings,
 } satisfies SettingsShape
 
 export interface Config {
@@ -143,6 +145,8 @@ export interface Config {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  /** Undefined in open mode. */
+  readonly auth: AuthConfig | undefined
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -183,5 +187,6 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    auth: authConfig(e),
   }
 }

@@ -13,6 +13,8 @@ export const CLOSE_REASONS = [
   'drain',
   /** It had too many connections. */
   'shed',
+  /** Its token ended. */
+  'token_expired',
   'server',
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
@@ -36,6 +38,8 @@ export const RECOVERY_RESULTS = [
   'trimmed',
   /** More were missed than `RECOVERY_MAX_MESSAGES`. */
   'too_many',
+  /** It is of another user than the token, or in a room that the token is not for. */
+  'other_user',
   /** The id or offset is not one that a server made, or of another namespace. */
   'invalid',
   /** Another connection took the session at the same moment. */

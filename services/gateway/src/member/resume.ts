@@ -33,7 +33,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
     const online = context.rooms.online(local)
     socket.emit('message', { event: 'count', room, data: { online } })
     // Who comes back after his quit was announced is announced again.
-    if (hasQuit) announce(context, 'join', local, name)
+    if (hasQuit) announce(context, 'join', local, restored.session)
   })
   session.joining = { name, done }
   done
@@ -50,7 +50,6 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
       if (!isMember)
         context.quits.add({
           room,
-          name,
           isAnnounced: isSmall && !hasQuit,
           session: restored.session,
         })

@@ -9,6 +9,7 @@ import {
 } from '@roomcast/protocol'
 import type { Context } from './context.ts'
 import type { Session } from './member.ts'
+import { requireWrite } from './rights.ts'
 import { memberOf, parseRequest, roomOf } from './request.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
@@ -40,7 +41,12 @@ export function createSay(context: Context): SayHandler {
       })
       return
     }
-    const { room, name } = memberOf(socket)
+    const {
+      room,
+      name,
+      session: { user },
+    } = memberOf(socket)
+    requireWrite(socket, room.id)
     const { text, type, data, id } = parseRequest(schema, request)
     const bucket = (session.sayBucket ??= fullBucket(rate, now()))
     const retryAfterMs = take(bucket, rate, now())
@@ -53,6 +59,7 @@ export function createSay(context: Context): SayHandler {
       room: room.id,
       data: {
         username: name,
+        user,
         text,
         ...(type === undefined ? {} : { type }),
         ...(data === undefined ? {} : { data }),
@@ -62,7 +69,7 @@ export function createSay(context: Context): SayHandler {
     })
     outbox.add(
       room.id,
-      { payload, key: id === undefined ? undefined : messageKey(name, id) },
+      { payload, key: id === undefined ? undefined : messageKey(user ?? name, id) },
       (outcome) =>
         reply(
           outcome instanceof ClientError
