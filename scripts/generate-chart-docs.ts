@@ -45,6 +45,12 @@ const OWN = [
   'DRAIN_PROPAGATION_MS',
   'DRAIN_SPREAD_MS',
   'AFFINITY_COOKIE',
+  'AUTH_JWT_SECRET',
+  'AUTH_JWKS_URL',
+  'AUTH_ALGORITHMS',
+  'AUTH_ISSUER',
+  'AUTH_AUDIENCE',
+  'AUTH_ROOMS_REQUIRED',
 ]
 
 /** A value with what its comment says. */

@@ -38,6 +38,15 @@ a Secret holds and what a checksum covers agree. Argument: list $ secret key giv
 {{- with .Values.apiKeys }}{{ if or .generate .values .existingSecret }}true{{ end }}{{ end -}}
 {{- end -}}
 
+{{/* Whether tokens are signed by a secret, and whether any are required: "true" or nothing. */}}
+{{- define "roomcast.hasJwtSecret" -}}
+{{- with .Values.auth.jwt }}{{ if or .secret .existingSecret }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "roomcast.hasAuth" -}}
+{{- if or (include "roomcast.hasJwtSecret" .) .Values.auth.jwt.jwksUrl }}true{{ end -}}
+{{- end -}}
+
 {{/* Where a secret value is: `name` and `key` of a secretKeyRef. Argument: list $ secret key given-section */}}
 {{- define "roomcast.secretRef" -}}
 {{- $section := index . 3 -}}
@@ -51,6 +60,10 @@ key: {{ $section.existingSecret | empty | ternary (index . 2) $section.existingS
 
 {{- define "roomcast.apiKeysRef" -}}
 {{- include "roomcast.secretRef" (list . "api-keys" "api-keys" .Values.apiKeys) -}}
+{{- end -}}
+
+{{- define "roomcast.jwtSecretRef" -}}
+{{- include "roomcast.secretRef" (list . "auth" "jwt-secret" .Values.auth.jwt) -}}
 {{- end -}}
 
 {{- define "roomcast.redisPasswordRef" -}}
@@ -76,6 +89,7 @@ Secrets are their owner's: a change of theirs needs `kubectl rollout restart`. A
 {{- if and (has $component (list "broker" "presence")) (include "roomcast.hasApiKeys" $root) (not .apiKeys.existingSecret) -}}
 {{- $_ := set $all "apiKeys" (include "roomcast.apiKeys" $root) -}}
 {{- end -}}
+{{- if and (eq $component "gateway") .auth.jwt.secret }}{{ $_ := set $all "jwtSecret" .auth.jwt.secret }}{{ end -}}
 {{- if and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) (not .autoscaling.connections.existingSecret) -}}
 {{- $_ := set $all "metricsApi" (include "roomcast.metricsApiCertificate" $root | fromYaml).cert -}}
 {{- end -}}
