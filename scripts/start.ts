@@ -139,7 +139,9 @@ async function start() {
     await closer.close().catch(() => undefined)
     throw error
   }
-  process.stdout.write(welcome({ gateways, port, redisUrl, host }))
+  process.stdout.write(
+    welcome({ gateways, port, redisUrl, host }, gatewayConfigs[0]?.auth !== undefined),
+  )
   const log = createLog('start', presenceConfig.logLevel)
   return { log, close: closer.close, shutdownTimeoutMs: 2_000 }
 }
@@ -176,7 +178,7 @@ function connectCluster(url: string, closer: Closer) {
 }
 
 /** What to open, and what it is made of. */
-function welcome({ gateways, port, redisUrl, host }: Options): string {
+function welcome({ gateways, port, redisUrl, host }: Options, needsToken: boolean): string {
   const at = (p: number, path = '/'): string =>
     `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${p}${path}`
   const pages = Array.from({ length: gateways }, (_, i) => `  chat      ${at(port + i)}`)
@@ -184,6 +186,7 @@ function welcome({ gateways, port, redisUrl, host }: Options): string {
     '',
     `Roomcast ${VERSION}: open two of these and chat`,
     ...pages,
+    `  identity  ${needsToken ? 'a token is needed: docs/identity.md' : 'open, a name is a claim: set AUTH_JWT_SECRET to change that'}`,
     `  API       ${at(BROKER_PORT, '/openapi.json')}   open to everybody who reaches it: set API_KEYS to change that`,
     `  dashboard ${at(PRESENCE_PORT)}`,
     `  messages  ${redisUrl === undefined ? 'in memory, gone at the end' : 'in Redis'}`,
