@@ -59,6 +59,12 @@ const OWN = [
   'OTLP_TRACES_URL',
   'OTLP_HEADERS',
   'TRACE_SAMPLE_RATIO',
+  'AUTH_JWT_SECRET',
+  'AUTH_JWKS_URL',
+  'AUTH_ALGORITHMS',
+  'AUTH_ISSUER',
+  'AUTH_AUDIENCE',
+  'AUTH_ROOMS_REQUIRED',
 ]
 
 /** A value with what its comment says. */

@@ -145,7 +145,8 @@ async function start() {
     throw error
   }
   const isOpen = brokerConfig.apiKeys.length === 0 && brokerConfig.apiKeysFile === undefined
-  process.stdout.write(welcome({ gateways, port, redisUrl, host, isOpen }))
+  const needsToken = gatewayConfigs[0]?.auth !== undefined
+  process.stdout.write(welcome({ gateways, port, redisUrl, host, isOpen, needsToken }))
   const log = createLog('start', presenceConfig.logLevel)
   return { log, close: closer.close, shutdownTimeoutMs: 2_000 }
 }
@@ -188,9 +189,11 @@ function welcome({
   redisUrl,
   host,
   isOpen,
+  needsToken,
 }: Options & {
   /** Whether there are no API keys. */
   readonly isOpen: boolean
+  readonly needsToken: boolean
 }): string {
   const at = (p: number, path = '/'): string =>
     `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${p}${path}`
@@ -199,6 +202,7 @@ function welcome({
     '',
     `Roomcast ${VERSION}: open two of these and chat`,
     ...pages,
+    `  identity  ${needsToken ? 'a token is needed: docs/identity.md' : 'open, a name is a claim: set AUTH_JWT_SECRET to change that'}`,
     `  API       ${at(BROKER_PORT, '/openapi.json')}`,
     `  dashboard ${at(PRESENCE_PORT)}`,
     ...(isOpen

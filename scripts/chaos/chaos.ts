@@ -1,10 +1,10 @@
 /**
- * npm run chaos -- [--seed N] [--runs N] [--seconds N] [--clients N] [--quiet]
+ * npm run chaos -- [--seed N] [--runs N] [--seconds N] [--clients N] [--jwt-secret SECRET] [--quiet]
  *
  * Real processes with a real Redis (appendfsync always) behind a real nginx, and stock clients on mixed transports that talk, while
  * gateways, brokers, presence and Redis are killed with -9, stopped and continued, drained and started again: at random, from the seed
  * that is printed. `--runs` takes as many seeds, from the first one up. At the end everything that a member got is compared with the
- * log. Prints a table of faults and outcomes, and why members were not recovered; the status is 1 when anything was violated.
+ * log. With a secret gateways require tokens, and each member has its own. Prints a table of faults and outcomes, and why members were not recovered; the status is 1 when anything was violated.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '60' },
     clients: { type: 'string', default: '120' },
+    'jwt-secret': { type: 'string' },
     quiet: { type: 'boolean', default: false },
   },
 })
@@ -42,7 +43,9 @@ const results: ChaosResult[] = []
 for (let seed = first; seed < first + runs; seed++) {
   print(`seed ${seed}: ${clients} members, ${durationMs / 1_000} s`)
   const note = values.quiet ? {} : { note: (line: string): void => print(`  ${line}`) }
-  results.push(await runChaos({ seed, durationMs, clients, ...note }))
+  results.push(
+    await runChaos({ seed, durationMs, clients, jwtSecret: values['jwt-secret'], ...note }),
+  )
 }
 print(`\n${table(results)}\n`)
 for (const result of results) for (const line of violationLines(result)) print(line)

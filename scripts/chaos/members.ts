@@ -7,6 +7,7 @@ import {
   type Said,
 } from '@roomcast/protocol'
 import { io, type Socket } from 'socket.io-client'
+import { tokenFor, type Credentials } from '../clients/credentials.ts'
 import type { Acknowledged, Entry, MemberRecord } from './checks.ts'
 
 /** How long an answer may take before a request is repeated: longer than a gateway takes to give a message up. */
@@ -62,9 +63,14 @@ export interface ChaosMember {
 
 /**
  * A stock client that joins again whenever it is told that it was not recovered, and does nothing else to get back what it missed.
- * `index` chooses the transports, and whether the room is named by namespace.
+ * `index` chooses the transports, and whether the room is named by namespace. Its user, where tokens are required, is its name.
  */
-export function startMember(url: string, room: string, index: number): ChaosMember {
+export function startMember(
+  url: string,
+  room: string,
+  index: number,
+  credentials: Credentials,
+): ChaosMember {
   const transports = TRANSPORTS[index % TRANSPORTS.length] ?? TRANSPORTS[0]
   const isNamespaced = index % 5 === 0
   // Tells in a violation what kind of client it happened to.
@@ -75,6 +81,9 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
     reconnectionDelay: 100,
     reconnectionDelayMax: 1_000,
     ...(isNamespaced ? {} : { query: { roomid: room } }),
+    ...(credentials.kind === 'none'
+      ? {}
+      : { auth: (give) => void tokenFor(credentials, name).then((token) => give({ token })) }),
   })
   const stretches: { from: string | undefined; entries: Entry[] }[] = []
   const acknowledged: Acknowledged[] = []

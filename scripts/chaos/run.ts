@@ -1,5 +1,6 @@
 import type { MessageView } from '@roomcast/protocol'
 import type { z } from 'zod'
+import type { Credentials } from '../clients/credentials.ts'
 import { getJson, startDeployment, type Deployment } from '../../test/support/deployment.ts'
 import { startNginx } from '../../test/support/nginx.ts'
 import { until, within } from '../../test/support/processes.ts'
@@ -33,6 +34,8 @@ export interface ChaosOptions {
   readonly durationMs: number
   readonly clients: number
   readonly replicas?: Replicas
+  /** Gateways require tokens made by this secret, and members have them. Otherwise they are open. */
+  readonly jwtSecret?: string | undefined
   /** Told what happens while it happens. */
   readonly note?: (line: string) => void
 }
@@ -66,7 +69,16 @@ export interface ChaosResult {
  * and when all of it is well again, the checks. Bounded by its limits; leaves no process behind.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, durationMs, clients, replicas = REPLICAS, note = () => undefined } = options
+  const {
+    seed,
+    durationMs,
+    clients,
+    replicas = REPLICAS,
+    jwtSecret,
+    note = () => undefined,
+  } = options
+  const credentials: Credentials =
+    jwtSecret === undefined ? { kind: 'none' } : { kind: 'secret', secret: jwtSecret }
   await using deployment = await startDeployment({
     gateways: replicas.gateway,
     brokers: replicas.broker,
@@ -82,6 +94,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       DRAIN_PROPAGATION_MS: '300',
       DRAIN_SPREAD_MS: '1500',
       SHUTDOWN_TIMEOUT_MS: '15000',
+      ...(jwtSecret === undefined ? {} : { AUTH_JWT_SECRET: jwtSecret }),
     },
   })
   await using nginx = await startNginx(
@@ -93,7 +106,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     (_, i) => `chaos ${i + 1}`,
   )
   const members = Array.from({ length: clients }, (_, i) =>
-    startMember(nginx.url, rooms[i % rooms.length] ?? '', i + 1),
+    startMember(nginx.url, rooms[i % rooms.length] ?? '', i + 1, credentials),
   )
   try {
     await gather(members)

@@ -22,6 +22,8 @@ export interface LineOptions {
   readonly url: string
   readonly room: string
   readonly localAddress?: string | undefined
+  /** What it presents where tokens are required. */
+  readonly token?: string | undefined
 }
 
 /** How long a client waits before it comes back, as stock ones do at random: at first, and at most. In milliseconds. */

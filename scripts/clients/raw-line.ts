@@ -34,9 +34,14 @@ export function openRawLine(
     listener.up(isRecovered)
   }
 
+  const payload = (): object | undefined => {
+    const { token } = options
+    return pid === undefined && token === undefined ? undefined : { pid, offset, token }
+  }
+
   const open = (): void => {
     connection = openRaw(
-      { ...options, connectPayload: pid === undefined ? undefined : { pid, offset } },
+      { ...options, connectPayload: payload() },
       {
         packet(buffer, start, end) {
           const text = buffer.toString('utf8', start + 1, end)

@@ -6,7 +6,13 @@ import type { AckAnswer, SeenMessage } from './packets.ts'
 
 /** A line of the stock client, for the transports that a plain websocket is not. */
 export function openStockLine(
-  { url, room, localAddress, transports }: LineOptions & { readonly transports: readonly string[] },
+  {
+    url,
+    room,
+    localAddress,
+    token,
+    transports,
+  }: LineOptions & { readonly transports: readonly string[] },
   listener: LineListener,
 ): Line {
   // Polls over kept connections, as a browser's: each one anew would use up the ports of this machine.
@@ -21,6 +27,7 @@ export function openStockLine(
     transports: [...transports],
     forceNew: true,
     query: { roomid: room },
+    ...(token === undefined ? {} : { auth: { token } }),
     reconnectionDelay: RECONNECT_MS.first,
     reconnectionDelayMax: RECONNECT_MS.longest,
   })

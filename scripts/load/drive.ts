@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Credentials } from '../clients/credentials.ts'
 import { createLatencies, type LatencySummary } from '../clients/latencies.ts'
 import { localAddressesFor } from '../clients/local-addresses.ts'
 import { further, type Cursor } from './cursor.ts'
@@ -15,6 +16,7 @@ export interface LoadPlan {
   readonly durationMs: number
   readonly transport: Transport
   readonly textBytes: number
+  readonly credentials: Credentials
 }
 
 /** Everything added up over the processes, and over time but for `window`. */
@@ -45,7 +47,7 @@ export async function drive(
   plan: LoadPlan,
   onLook: (phase: 'joining' | 'talking' | 'settling', totals: Totals) => void,
 ): Promise<LoadResult> {
-  const { connections, rooms, transport, urls } = plan
+  const { connections, rooms, transport, urls, credentials } = plan
   const count = Math.ceil(connections / MEMBERS_PER_PROCESS)
   await using stack = new AsyncDisposableStack()
   const squads = Array.from({ length: count }, () => stack.use(startSquad()))
@@ -79,6 +81,7 @@ export async function drive(
           rooms,
           transport,
           localAddresses,
+          credentials,
           first,
           step: count,
           end: connections,

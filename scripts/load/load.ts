@@ -1,14 +1,17 @@
 /**
  * npm run load -- --url URL[,URL...] --connections N --rooms M --rate R [--duration SECONDS]
  *                 [--transport websocket|polling|mixed] [--text-bytes N] [--json FILE]
+ *                 [--token TOKEN | --jwt-secret SECRET]
  *
  * Drives a deployment: N members in M rooms, all of whom talk in turn, R messages a second together. Members come back when their
  * connection breaks and ask to be recovered, as stock clients do. Shows how it goes each second; at the end latencies, and whether any
- * message was lost, doubled, out of order or not the same for all. The status is 1 when one was.
+ * message was lost, doubled, out of order or not the same for all. The status is 1 when one was. Where tokens are required members share the
+ * one that is given, or get one each, made by the secret.
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { TEXT_MAX_BYTES } from '@roomcast/protocol'
+import { credentialsOf } from '../clients/credentials.ts'
 import { TAG_BYTES } from '../clients/text.ts'
 import { drive, type LoadResult, type Totals } from './drive.ts'
 import { TRANSPORTS } from './squad.ts'
@@ -28,6 +31,8 @@ const { values } = parseArgs({
     transport: { type: 'string', default: 'websocket' },
     'text-bytes': { type: 'string', default: '64' },
     json: { type: 'string' },
+    token: { type: 'string' },
+    'jwt-secret': { type: 'string' },
   },
 })
 
@@ -48,6 +53,8 @@ if (!urls.every((url) => /^https?:$/.test(new URL(url).protocol)))
   refuse('--url takes http:// and https://')
 const transport = TRANSPORTS.find((name) => name === values.transport)
 if (transport === undefined) refuse(`--transport takes ${TRANSPORTS.join(', ')}`)
+const credentials = credentialsOf(values.token, values['jwt-secret'])
+if (credentials === undefined) refuse('--token and --jwt-secret exclude each other')
 const connections = number('connections', 1, CONNECTIONS_MAX)
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -99,6 +106,7 @@ try {
       perSecond: number('rate', 1, PER_SECOND_MAX),
       durationMs: 1_000 * number('duration', 1, SECONDS_MAX),
       transport,
+      credentials,
       textBytes: number('text-bytes', TAG_BYTES, TEXT_MAX_BYTES),
     },
     show,

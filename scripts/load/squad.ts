@@ -1,3 +1,4 @@
+import { tokenFor, type Credentials } from '../clients/credentials.ts'
 import { createLatencies } from '../clients/latencies.ts'
 import type { Line, LineListener } from '../clients/line.ts'
 import { dueAt, dueCount, type Pace } from '../clients/pace.ts'
@@ -23,6 +24,7 @@ export interface SquadPlan {
   readonly end: number
   readonly transport: Transport
   readonly localAddresses: readonly string[]
+  readonly credentials: Credentials
 }
 
 /** What happened so far. Counts only grow. */
@@ -216,12 +218,13 @@ export function createSquad(): Squad {
     refused: (reason) => violated(member, `was refused for good: ${reason}`),
   })
 
-  const open = (plan: SquadPlan, member: Member): void => {
+  const open = (plan: SquadPlan, member: Member, token: string | undefined): void => {
     const { index } = member
     const options = {
       url: plan.urls[index % plan.urls.length] ?? '',
       room: `${plan.run}-${member.room}`,
       localAddress: plan.localAddresses[index % plan.localAddresses.length],
+      token,
     }
     const listener = listen(member)
     // Rooms have members of each kind.
@@ -234,7 +237,7 @@ export function createSquad(): Squad {
     }
   }
 
-  const enter = (plan: SquadPlan, member: Member): Promise<void> =>
+  const enter = (plan: SquadPlan, member: Member, token: string | undefined): Promise<void> =>
     new Promise((resolve, reject) => {
       const limit = setTimeout(
         () => reject(new Error(`${member.name} could not join within ${JOIN_LIMIT_MS / 1_000} s`)),
@@ -245,7 +248,7 @@ export function createSquad(): Squad {
         clearTimeout(limit)
         resolve()
       }
-      open(plan, member)
+      open(plan, member, token)
     })
 
   /** Resolves when done, or when the sum that shows progress has not changed for a while. */
@@ -283,7 +286,8 @@ export function createSquad(): Squad {
       }
       const waiting = members.values()
       const work = async (): Promise<void> => {
-        for (const member of waiting) await enter(plan, member)
+        for (const member of waiting)
+          await enter(plan, member, await tokenFor(plan.credentials, member.name))
       }
       await Promise.all(Array.from({ length: CONCURRENCY }, work))
     },

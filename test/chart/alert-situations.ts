@@ -44,7 +44,8 @@ const connections = (pod: Pod, transport = 'websocket'): string =>
   of(pod, 'roomcast_gateway_connections', { transport })
 const closed = (pod: Pod, reason: string): string =>
   of(pod, 'roomcast_gateway_closed_total', { reason })
-const refused = (code: string): string => of('gateway', 'roomcast_gateway_request_errors_total', { code })
+const refused = (code: string): string =>
+  of('gateway', 'roomcast_gateway_request_errors_total', { code })
 const received = of('gateway', 'roomcast_gateway_messages_received_total')
 const recovery = (result: string): string =>
   of('gateway', 'roomcast_gateway_recoveries_total', { result })

@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { findHelms, type Values } from './helm.ts'
 
 const KEY = '0123456789abcdef'
+const SECRET = 'a secret that is long enough for a hash'
+const JWKS = 'https://issuer.example/jwks.json'
 const PEM = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n'
 const chat = { enabled: true, host: 'chat.example.org' }
 
@@ -26,6 +28,9 @@ const TYPOS: readonly (readonly [string, Values])[] = [
   ['digest', { image: { digest: 'latest' } }],
   ['labls', { metrics: { serviceMonitor: { labls: {} } } }],
   ['values', { apiKeys: { values: ['short'] } }],
+  ['secret', { auth: { jwt: { secret: 'short' } } }],
+  ['algorithms', { auth: { jwt: { algorithms: ['none'] } } }],
+  ['authJwtSecret', { gateway: { settings: { authJwtSecret: 'x'.repeat(32) } } }],
   ['logLevel', { settings: { logLevel: 'loud' } }],
 ]
 
@@ -46,6 +51,31 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
   [
     'The secret of hooks is given twice: set hooks.secret.value or hooks.secret.existingSecret, not both.',
     { hooks: { secret: { value: `whsec_${'a'.repeat(40)}`, existingSecret: 'x' } } },
+  ],
+  [
+    'The secret of tokens is given twice: set auth.jwt.secret or auth.jwt.existingSecret, not both.',
+    { auth: { jwt: { secret: SECRET, existingSecret: 'x' } } },
+  ],
+  [
+    'Tokens are signed by a secret or by keys: set auth.jwt.jwksUrl, or auth.jwt.secret or auth.jwt.existingSecret, not both.',
+    { auth: { jwt: { secret: SECRET, jwksUrl: JWKS } } },
+  ],
+  [
+    'auth.jwt says what tokens have to be, but none are required: set auth.jwt.secret, auth.jwt.existingSecret or auth.jwt.jwksUrl.',
+    { auth: { jwt: { audience: ['chat'] } } },
+  ],
+  [
+    'auth.jwt.algorithms: HS256 is not for a key set, whose keys are public: set for instance RS256 or ES256.',
+    { auth: { jwt: { jwksUrl: JWKS, algorithms: ['RS256', 'HS256'] } } },
+  ],
+  [
+    'auth.jwt.algorithms: RS256 is not for a secret: set HS256, HS384 or HS512.',
+    { auth: { jwt: { existingSecret: 'x', algorithms: ['RS256'] } } },
+  ],
+  ['networkPolicy.jwks is for a key set: set auth.jwt.jwksUrl.', { networkPolicy: { jwks: [{}] } }],
+  [
+    'tests.token is for tokens that the test can not make: set auth.jwt.jwksUrl, or leave tests.token alone.',
+    { tests: { token: { existingSecret: 'x' } } },
   ],
   [
     'redis.mode=external needs to know where Redis is: set redis.external.url or redis.external.existingSecret.',

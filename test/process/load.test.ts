@@ -34,7 +34,11 @@ describe('npm run load', () => {
   it(
     'drives members on every transport through the death of a gateway, and finds nothing lost, doubled or out of order',
     async () => {
-      await using deployment = await startDeployment({ gateways: 1 })
+      const secret = 'a secret that is long enough for a hash'
+      await using deployment = await startDeployment({
+        gateways: 1,
+        env: { AUTH_JWT_SECRET: secret },
+      })
       const [first] = deployment.gateways
       await using load = startLoad({
         url: first?.url ?? '',
@@ -43,6 +47,7 @@ describe('npm run load', () => {
         rate: '60',
         duration: '5',
         transport: 'mixed',
+        'jwt-secret': secret,
       })
       await load.printed(/talking: 30 of 30 joined, [1-9]/, LIMIT_MS)
       first?.signal('SIGKILL')

@@ -50,6 +50,23 @@ describe('the self-test', () => {
     })
   })
 
+  it('gets in where tokens are required, and finds that nobody does without one', async () => {
+    const secret = 'a secret that is long enough for a hash'
+    await using deployment = await startDeployment({
+      gateways: 2,
+      env: { AUTH_JWT_SECRET: secret, AUTH_AUDIENCE: 'chat' },
+    })
+    const auth = { ...addressesOf(deployment), AUTH_REQUIRED: 'true', AUTH_AUDIENCE: 'chat' }
+    await using test = selftest({ ...auth, AUTH_JWT_SECRET: secret })
+    expect(await test.ended(LIMIT_MS)).toBe(0)
+    expect(test.output()).toContain('ok: who has no token is refused')
+    expect(test.output()).toMatch(/Roomcast works\n$/)
+    // With a key set alone it can make none.
+    await using tokenless = selftest(auth)
+    expect(await tokenless.ended(LIMIT_MS)).toBe(0)
+    expect(tokenless.output()).toContain('passed over: what members do')
+  })
+
   it('says in words what does not work, and ends with 1', async () => {
     await using deployment = await startDeployment({ env: { API_KEYS: KEY } })
     const addresses = addressesOf(deployment)

@@ -67,6 +67,74 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- end -}}
 {{- end -}}
 
+{{/* How gateways, and `helm test`, know tokens. */}}
+{{- define "roomcast.jwtSecretEnv" -}}
+{{- if include "roomcast.hasJwtSecret" . }}
+- name: AUTH_JWT_SECRET
+  valueFrom:
+    secretKeyRef:
+      {{- include "roomcast.jwtSecretRef" . | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{- define "roomcast.authEnv" -}}
+{{- include "roomcast.jwtSecretEnv" . }}
+{{- with .Values.auth.jwt }}
+{{- with .jwksUrl }}
+- name: AUTH_JWKS_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .algorithms }}
+- name: AUTH_ALGORITHMS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .issuer }}
+- name: AUTH_ISSUER
+  value: {{ . | quote }}
+{{- end }}
+{{- with .audience }}
+- name: AUTH_AUDIENCE
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .roomsRequired }}
+- name: AUTH_ROOMS_REQUIRED
+  value: "true"
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The same for the client that `helm test` is. */}}
+{{- define "roomcast.testAuthEnv" -}}
+{{- if include "roomcast.hasAuth" . }}
+- name: AUTH_REQUIRED
+  value: "true"
+{{- include "roomcast.jwtSecretEnv" . }}
+{{- with .Values.auth.jwt }}
+{{- if and (include "roomcast.hasJwtSecret" $) .algorithms }}
+- name: AUTH_ALGORITHM
+  value: {{ first .algorithms | quote }}
+{{- end }}
+{{- with .issuer }}
+- name: AUTH_ISSUER
+  value: {{ . | quote }}
+{{- end }}
+{{- with .audience }}
+- name: AUTH_AUDIENCE
+  value: {{ first . | quote }}
+{{- end }}
+{{- end }}
+{{- with .Values.tests.token }}
+{{- if .existingSecret }}
+- name: AUTH_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .existingSecretKey }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* The headless Service of a component, which stands for every replica, as a URL. Argument: list $ component */}}
 {{- define "roomcast.replicasUrl" -}}
 {{- printf "http://%s-%s-headless:%s" (include "roomcast.fullname" (index . 0)) (index . 1) (include "roomcast.port" (index . 1)) -}}
@@ -162,6 +230,7 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
   value: {{ mul 1000 (include "roomcast.propagationSeconds" .) | quote }}
 - name: DRAIN_SPREAD_MS
   value: {{ mul 1000 $own.drain.spreadSeconds | quote }}
+{{- include "roomcast.authEnv" $root }}
 {{- with include "roomcast.affinityCookie" $root }}
 - name: AFFINITY_COOKIE
   value: {{ . | quote }}

@@ -2,6 +2,7 @@
 
 {{- define "roomcast.refuse" -}}
 {{- include "roomcast.refuseSecrets" . -}}
+{{- include "roomcast.refuseAuth" . -}}
 {{- include "roomcast.refuseRedis" . -}}
 {{- range list "gateway" "broker" "presence" -}}
 {{- include "roomcast.refuseComponent" (list $ .) -}}
@@ -26,6 +27,24 @@
 {{- with .Values.hooks.secret -}}
 {{- if and .value .existingSecret }}{{ fail "The secret of hooks is given twice: set hooks.secret.value or hooks.secret.existingSecret, not both." }}{{ end -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "roomcast.refuseAuth" -}}
+{{- $hasSecret := include "roomcast.hasJwtSecret" . -}}
+{{- with .Values.auth.jwt -}}
+{{- if and .secret .existingSecret }}{{ fail "The secret of tokens is given twice: set auth.jwt.secret or auth.jwt.existingSecret, not both." }}{{ end -}}
+{{- if and $hasSecret .jwksUrl }}{{ fail "Tokens are signed by a secret or by keys: set auth.jwt.jwksUrl, or auth.jwt.secret or auth.jwt.existingSecret, not both." }}{{ end -}}
+{{- if and (not $hasSecret) (not .jwksUrl) (or .algorithms .issuer .audience .roomsRequired) -}}
+{{- fail "auth.jwt says what tokens have to be, but none are required: set auth.jwt.secret, auth.jwt.existingSecret or auth.jwt.jwksUrl." -}}
+{{- end -}}
+{{- range .algorithms -}}
+{{- $isHash := hasPrefix "HS" . -}}
+{{- if and $hasSecret (not $isHash) }}{{ fail (printf "auth.jwt.algorithms: %s is not for a secret: set HS256, HS384 or HS512." .) }}{{ end -}}
+{{- if and (not $hasSecret) $isHash }}{{ fail (printf "auth.jwt.algorithms: %s is not for a key set, whose keys are public: set for instance RS256 or ES256." .) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.jwks (not .Values.auth.jwt.jwksUrl) }}{{ fail "networkPolicy.jwks is for a key set: set auth.jwt.jwksUrl." }}{{ end -}}
+{{- if and .Values.tests.token.existingSecret (not .Values.auth.jwt.jwksUrl) }}{{ fail "tests.token is for tokens that the test can not make: set auth.jwt.jwksUrl, or leave tests.token alone." }}{{ end -}}
 {{- end -}}
 
 {{- define "roomcast.refuseRedis" -}}

@@ -55,6 +55,15 @@ a Secret holds and what a checksum covers agree. Argument: list $ secret key giv
 {{- with .Values.apiKeys }}{{ if or .generate .values .entries .existingSecret }}true{{ end }}{{ end -}}
 {{- end -}}
 
+{{/* Whether tokens are signed by a secret, and whether any are required: "true" or nothing. */}}
+{{- define "roomcast.hasJwtSecret" -}}
+{{- with .Values.auth.jwt }}{{ if or .secret .existingSecret }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "roomcast.hasAuth" -}}
+{{- if or (include "roomcast.hasJwtSecret" .) .Values.auth.jwt.jwksUrl }}true{{ end -}}
+{{- end -}}
+
 {{/* Where a secret value is: `name` and `key` of a secretKeyRef. Argument: list $ secret key given-section */}}
 {{- define "roomcast.secretRef" -}}
 {{- $section := index . 3 -}}
@@ -97,6 +106,8 @@ changes. Argument: list $ component
     items:
       - { key: {{ $ref.key }}, path: {{ $path }} }
 {{- end -}}
+{{- define "roomcast.jwtSecretRef" -}}
+{{- include "roomcast.secretRef" (list . "auth" "jwt-secret" .Values.auth.jwt) -}}
 {{- end -}}
 
 {{- define "roomcast.redisPasswordRef" -}}
@@ -116,6 +127,7 @@ when one changes. Existing Secrets are their owner's: a change of theirs needs `
 {{- $component := index . 1 -}}
 {{- $all := dict -}}
 {{- with $root.Values -}}
+  {{- if and (eq $component "gateway") .auth.jwt.secret }}{{ $_ := set $all "jwtSecret" .auth.jwt.secret }}{{ end -}}
 {{- if and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) (not .autoscaling.connections.existingSecret) -}}
 {{- $_ := set $all "metricsApi" (include "roomcast.metricsApiCertificate" $root | fromYaml).cert -}}
 {{- end -}}

@@ -14,6 +14,7 @@ export function createComposer({ say }) {
   const counter = byId('counter')
   const alert = byId('text-fault')
   const abort = new AbortController()
+  let isReadOnly = false
   const listen = { signal: abort.signal }
 
   function text() {
@@ -24,7 +25,7 @@ export function createComposer({ say }) {
     const bytes = utf8Length(text())
     const left = TEXT_MAX_BYTES - bytes
     const isOver = left < 0
-    button.disabled = bytes === 0 || isOver
+    button.disabled = bytes === 0 || isOver || isReadOnly
     counter.hidden = bytes < TEXT_MAX_BYTES * NEAR
     counter.textContent = isOver ? t('bytesOver', { n: -left }) : t('bytesLeft', { n: left })
     form.classList.toggle('over', isOver)
@@ -44,7 +45,7 @@ export function createComposer({ say }) {
   function send() {
     const ready = text()
     const bytes = utf8Length(ready)
-    if (bytes === 0) return
+    if (bytes === 0 || isReadOnly) return
     if (bytes > TEXT_MAX_BYTES) {
       alert.textContent = t('textLong', { bytes, max: TEXT_MAX_BYTES })
       return
@@ -81,9 +82,19 @@ export function createComposer({ say }) {
     focus() {
       field.focus()
     },
+    /** In a room that may be read alone there is nothing to write. */
+    setReadOnly(readOnly) {
+      isReadOnly = readOnly
+      field.disabled = readOnly
+      field.placeholder = t(readOnly ? 'readOnly' : 'textPlaceholder')
+      update()
+    },
     close() {
       abort.abort()
       field.value = ''
+      field.disabled = false
+      field.placeholder = t('textPlaceholder')
+      isReadOnly = false
       update()
     },
   }

@@ -1,4 +1,5 @@
 import { retryDelayMs } from './backoff.js'
+import { currentToken } from './token.js'
 
 const ASK_TIMEOUT_MS = 5_000
 /** How long the state says that a lost connection came back without a loss. */
@@ -26,7 +27,7 @@ export class Refused extends Error {
  * `on` has
  * - `state(state)`: connecting, live, recovered, reconnecting, offline or refused;
  * - `joining()`: from now on messages may be of a new membership;
- * - `joined({username, online, offset})`: a new membership, what was missed before it is not on its way;
+ * - `joined({username, online, offset, user, readOnly})`: a new membership, what was missed before it is not on its way;
  * - `resumed()`: the same membership again, what was missed is on its way;
  * - `broken()`: nothing can be asked until one of the two;
  * - `message(message, offset)`: as the server sent it;
@@ -34,14 +35,21 @@ export class Refused extends Error {
  * - `closed()`: the server ended the connection, `reopen()` may try again.
  */
 export function openConnection({ room, username, on }) {
-  const socket = window.io(location.origin, { query: { roomid: room }, forceNew: true })
+  const socket = window.io(location.origin, {
+    query: { roomid: room },
+    forceNew: true,
+    // Asked for at each attempt: a token may have been renewed.
+    auth: (give) => give(currentToken() === undefined ? {} : { token: currentToken() }),
+  })
   let isMember = false
   let wasLive = false
   let isRefused = false
+  let hasExpired = false
   let recoveredTimer
   let joining = 0
 
   socket.on('connect', () => {
+    hasExpired = false
     // Recovered before the first join was answered: the server answers the same join again.
     if (socket.recovered && wasLive) {
       isMember = true
@@ -68,10 +76,15 @@ export function openConnection({ room, username, on }) {
     if (socket.active) {
       showState()
     } else {
-      refuse(new Refused({ code: error.data?.code, message: error.message }))
+      const isOver = hasExpired && error.data?.code === 'unauthorized'
+      const code = isOver ? 'token_expired' : error.data?.code
+      refuse(new Refused({ code, message: error.message }))
     }
   })
-  socket.on('message', (message, offset) => on.message(message, offset))
+  socket.on('message', (message, offset) => {
+    if (message?.event === 'error' && message.data.code === 'token_expired') hasExpired = true
+    on.message(message, offset)
+  })
 
   /** Emits an event with an acknowledgement; resolves to the answer, rejects with `Refused`. Never waits for a connection. */
   function ask(event, request) {

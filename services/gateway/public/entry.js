@@ -2,11 +2,12 @@ import { byId } from './dom.js'
 import { t } from './language.js'
 import { parseName, parseRoom } from './limits.js'
 import { roomLink, shareLink } from './share.js'
+import { keepToken, nameInToken } from './token.js'
 
 /** The form for room and name. `enter({room, name})` gets what the protocol allows. */
 export function createEntry({ enter }) {
   const form = byId('enter')
-  const { room, name } = form.elements
+  const { room, name, token } = form.elements
   const faults = { room: byId('room-fault'), name: byId('name-fault') }
   const refusal = byId('refusal')
   const link = byId('room-link')
@@ -38,7 +39,12 @@ export function createEntry({ enter }) {
     const visit = { room: parseRoom(room.value).value, name: parseName(name.value).value }
     if (visit.room === undefined) room.focus()
     else if (visit.name === undefined) name.focus()
-    else enter(visit)
+    else {
+      // What was refused goes; an empty field leaves it as it is.
+      if (token.value.trim() !== '') keepToken(token.value.trim())
+      token.value = ''
+      enter({ ...visit, name: nameInToken() ?? visit.name })
+    }
   })
   form.addEventListener('input', update)
   byId('copy-room-link').addEventListener('click', () => void shareLink(link.href))
@@ -49,13 +55,17 @@ export function createEntry({ enter }) {
       name.value = visit.name ?? ''
       update()
     },
-    /** Shows the form, with the words for why a room was not entered. */
-    show(words = '') {
+    /** Shows the form, with the words for why a room was not entered, and with a field for a token when that was missing. */
+    show(words = '', { needsToken = false } = {}) {
       isChecked = false
+      byId('token-field').hidden = !needsToken
+      // Whose the token is, it says itself.
+      name.readOnly = nameInToken() !== undefined
       update()
       refusal.textContent = words
       byId('entry').hidden = false
-      if (words !== '' || !room.value) room.focus()
+      if (needsToken) token.focus()
+      else if (words !== '' || !room.value) room.focus()
       else name.focus()
     },
     hide() {

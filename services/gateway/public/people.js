@@ -10,7 +10,7 @@ const LOOK_INTERVAL_MS = 2_000
 
 /**
  * The panel that says who is in the room, as of when it was opened and of each `changed()` while it is. `ask` asks the server, `self()` is
- * the visitor's own name.
+ * the visitor: `{name, user}`, the user where the server tells users apart.
  */
 export function createPeople({ ask, self }) {
   const dialog = byId('people')
@@ -49,7 +49,7 @@ export function createPeople({ ask, self }) {
     byId('people-list').replaceChildren(...members.map(createPerson))
   }
 
-  function createPerson({ name, since, connections }) {
+  function createPerson({ name, user, since, connections }) {
     const time = create('time', '', t('since', { time: timeWords(since) }))
     time.dateTime = new Date(since).toISOString()
     time.title = fullWords(since)
@@ -57,7 +57,9 @@ export function createPeople({ ask, self }) {
     if (connections > 1) details.append(` · ${t('connections', { n: connections })}`)
     const who = create('bdi', 'who', name)
     const label = create('span', 'person', who)
-    if (name === self()) label.append(' ', create('span', 'you', t('you')))
+    const own = self()
+    const isOwn = own.user === undefined ? name === own.name : user === own.user
+    if (isOwn) label.append(' ', create('span', 'you', t('you')))
     label.append(details)
     return create('li', '', avatar(name), label)
   }

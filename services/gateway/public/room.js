@@ -10,16 +10,17 @@ import { createScroll } from './scroll.js'
 import { roomLink, shareLink } from './share.js'
 import { createTimeline } from './timeline.js'
 import { toast } from './toast.js'
+import { currentToken } from './token.js'
 import { createUnread } from './unread.js'
 
 /**
  * One visit to one room: the connection feeds the timeline, through the history; the view shows the timeline.
- * `leave()` is called when the person leaves, `refused(words)` when the server does not let him in.
+ * `leave()` is called when the person leaves, `refused(words, code)` when the server does not let him in.
  */
 export function openRoom({ room, name, leave, refused }) {
   const abort = new AbortController()
   const timeline = createTimeline()
-  let self = name
+  let self = { name }
   timeline.setSelf(name)
   const list = byId('messages')
   const unread = createUnread({ room, button: byId('latest') })
@@ -31,9 +32,10 @@ export function openRoom({ room, name, leave, refused }) {
     on: {
       state: showState,
       joining: () => history.joining(),
-      joined({ username, online, offset }) {
-        self = username
-        timeline.setSelf(username)
+      joined({ username, online, offset, user, readOnly = false }) {
+        self = { name: username, user }
+        timeline.setSelf(username, user)
+        composer.setReadOnly(readOnly)
         showOnline(online)
         showBanner(undefined)
         void history.joined(offset)
@@ -45,7 +47,7 @@ export function openRoom({ room, name, leave, refused }) {
       },
       broken: () => history.broken(),
       message: receive,
-      refused: (refusal) => refused(refusalWords(refusal)),
+      refused: (refusal) => refused(refusalWords(refusal), refusal.code),
       closed: () => showBanner(t('closedByServer')),
     },
   })
@@ -199,6 +201,16 @@ export function openRoom({ room, name, leave, refused }) {
   if (matchMedia('(pointer: fine)').matches) composer.focus()
 
   return {
+    /** Goes on with a new token. One that is refused changes nothing: the old one still counts. */
+    async refresh() {
+      try {
+        const { readOnly = false } = await connection.ask('refresh', { token: currentToken() })
+        composer.setReadOnly(readOnly)
+      } catch (refused) {
+        // Without a connection the next one presents it.
+        if (refused.code !== 'disconnected') toast(refusalWords(refused))
+      }
+    },
     close() {
       abort.abort()
       connection.close()

@@ -8,6 +8,7 @@ import { parseOffset } from './offset.js'
  * @property {number} [seq] Its number in the log. A gap has a place between numbers.
  * @property {string} [offset] Absent while it is only here.
  * @property {string} [author]
+ * @property {string} [user]
  * @property {string} [text]
  * @property {number} [ts]
  * @property {string} [id] The sender's id for it.
@@ -25,17 +26,22 @@ import { parseOffset } from './offset.js'
  */
 export function createTimeline() {
   let self = ''
+  /** Where the server tells users apart, names may be alike. */
+  let selfUser
   let segment = 0
   /** @type {Entry[]} In order of segment and number. */
   let logged = []
   /** @type {Entry[]} Own messages that are not in the log, in the order in which they will be sent. */
   let waiting = []
 
+  const isSelf = ({ author, user }) =>
+    selfUser === undefined ? author === self : user === selfUser
+
   function add(message, offset, source) {
     const position = parseOffset(offset)
     if (position === undefined) return undefined
     if (source === 'live') startSegmentIfNumbersFell(position)
-    const { username, text } = message.data
+    const { username, user, text } = message.data
     const entry = {
       key: `${segment}/${offset}`,
       event: message.event,
@@ -43,10 +49,11 @@ export function createTimeline() {
       seq: position.seq,
       offset,
       author: username,
+      user,
       text,
       ts: message.ts,
       id: message.id,
-      isOwn: source !== 'live' && username === self,
+      isOwn: source !== 'live' && isSelf({ author: username, user }),
       state: 'sent',
     }
     const own = takeWaiting(entry)
@@ -68,8 +75,8 @@ export function createTimeline() {
     }
   }
 
-  function takeWaiting({ event, id, author }) {
-    if (event !== 'broadcast_say' || id === undefined || author !== self) return undefined
+  function takeWaiting({ event, id, author, user }) {
+    if (event !== 'broadcast_say' || id === undefined || !isSelf({ author, user })) return undefined
     const at = waiting.findIndex((entry) => entry.id === id)
     return at < 0 ? undefined : waiting.splice(at, 1)[0]
   }
@@ -96,9 +103,10 @@ export function createTimeline() {
       return logged.findLast((entry) => entry.offset !== undefined)
     },
 
-    /** The name by which own messages are known in the log. */
-    setSelf(name) {
+    /** The name, and the user if the server told one, by which own messages are known in the log. */
+    setSelf(name, user) {
       self = name
+      selfUser = user
     },
 
     /** A message as it came over the connection. Returns its entry if it is new here. */
@@ -135,6 +143,7 @@ export function createTimeline() {
         key: `own/${id}`,
         event: 'broadcast_say',
         author: self,
+        user: selfUser,
         text,
         ts,
         id,
@@ -147,7 +156,7 @@ export function createTimeline() {
     /** The log has the own message `id` at `offset`. Its broadcast may have told so before. */
     confirm(id, offset) {
       const position = parseOffset(offset)
-      const entry = takeWaiting({ event: 'broadcast_say', id, author: self })
+      const entry = takeWaiting({ event: 'broadcast_say', id, author: self, user: selfUser })
       if (entry === undefined) return
       Object.assign(entry, { segment, seq: position.seq, offset, state: 'sent', note: undefined })
       if (!logged.some((other) => isSame(other, entry))) place(entry)

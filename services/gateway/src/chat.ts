@@ -18,6 +18,7 @@ import { join } from './member/join.ts'
 import { depart, leave } from './member/leave.ts'
 import { members } from './member/members.ts'
 import { newSession } from './member/member.ts'
+import { refresh } from './member/refresh.ts'
 import { resume } from './member/resume.ts'
 import { createSay, dropEarlySays } from './member/say.ts'
 import { recoveryOf, takeRestored } from './recovery.ts'
@@ -38,7 +39,7 @@ type Reply = (answer: object) => void
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
 export function serveChat(io: ChatServer, context: Context): void {
-  const { facts, log, traces } = context
+  const { auth, facts, log, traces } = context
   const say = createSay(context)
 
   const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
@@ -88,6 +89,10 @@ export function serveChat(io: ChatServer, context: Context): void {
       return members(context, this, request)
     })
   }
+  function onRefresh(this: ChatSocket, ...args: unknown[]): void {
+    const { request, ack } = split(args)
+    answer(this, ack, () => refresh(context, this, request))
+  }
   function onSay(this: ChatSocket, ...args: unknown[]): void {
     const { request, ack } = split(args)
     const span = traces?.said(this, request)
@@ -130,6 +135,7 @@ export function serveChat(io: ChatServer, context: Context): void {
     refuse(this, split(args).ack, new ClientError('not_found', message))
   }
   function onDisconnect(this: ChatSocket, reason: string): void {
+    auth?.unwatch(this)
     const session = sessionOf(this)
     dropEarlySays(session)
     const { member } = session
@@ -145,9 +151,11 @@ export function serveChat(io: ChatServer, context: Context): void {
     socket.on('history', onHistory)
     socket.on('members', onMembers)
     socket.on('say', onSay)
+    socket.on('refresh', onRefresh)
     socket.on('disconnect', onDisconnect)
     traces?.connected(socket)
     releaseHandshake(socket)
+    auth?.watch(socket)
     const restored = takeRestored(socket)
     if (restored !== undefined) resume(context, socket, restored)
   }
@@ -155,13 +163,19 @@ export function serveChat(io: ChatServer, context: Context): void {
   const admitConnection = (socket: ChatSocket, next: (error?: Error) => void): void => {
     const outcome = recoveryOf(socket)
     if (typeof outcome === 'string') log.debug({ sid: socket.id, reason: outcome }, 'not recovered')
+    const admission = auth?.admit(socket) ?? 'admitted'
     // Nothing was learnt: close the connection, so that the client keeps its id and offset, and comes back with them.
-    if (outcome === 'unavailable' || outcome === 'raced') socket.conn.close()
+    if (outcome === 'unavailable' || outcome === 'raced' || admission === 'later') {
+      socket.conn.close()
+      // Nobody enters by a closed connection; the namespace forgets the socket.
+      next()
+    } else if (admission !== 'admitted') next(admission)
     else if (namespacesOf(socket) > ROOMS_PER_CONNECTION_MAX) {
       next(new Error(`at most ${ROOMS_PER_CONNECTION_MAX} rooms over one connection`))
     } else next()
   }
 
+  auth?.guard(io)
   for (const namespace of [io.of('/'), roomNamespaces(io)]) {
     namespace.use(admitConnection)
     namespace.on('connection', onConnection)

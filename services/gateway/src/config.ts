@@ -22,6 +22,7 @@ import {
   type TraceConfig,
 } from '@roomcast/runtime'
 import { z } from 'zod'
+import { authConfig, authSettings, type AuthConfig } from './auth-config.ts'
 import { hooksConfig, hooksSettings, type HooksConfig } from './hooks-config.ts'
 
 export const gatewaySettings = {
@@ -113,6 +114,7 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...authSettings,
   ...hooksSettings,
   ...traceSettings,
 } satisfies SettingsShape
@@ -152,6 +154,8 @@ export interface Config extends InternalConfig {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  /** Undefined in open mode. */
+  readonly auth: AuthConfig | undefined
   /** Undefined: no backend is asked about anything. */
   readonly hooks: HooksConfig | undefined
   /** Undefined: nothing is traced. */
@@ -196,6 +200,7 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    auth: authConfig(e),
     hooks: hooksConfig(e),
     traces: traceConfig(e),
   }

@@ -14,6 +14,8 @@ export const CLOSE_REASONS = [
   'drain',
   /** It had too many connections. */
   'shed',
+  /** Its token ended. */
+  'token_expired',
   'server',
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
@@ -43,6 +45,8 @@ export const RECOVERY_RESULTS = [
   'too_many',
   /** The hook for joins refused it. */
   'forbidden',
+  /** It is of another user than the token, or in a room that the token is not for. */
+  'other_user',
   /** The id or offset is not one that a server made, or of another namespace. */
   'invalid',
   /** Another connection took the session at the same moment. */

@@ -15,6 +15,7 @@ import {
 } from '@roomcast/runtime'
 import { Server } from 'socket.io'
 import { chooseAdapter, type ClusterConnections } from './adapter.ts'
+import { createAuth } from './auth/auth.ts'
 import { createBrokerClient } from './broker-client.ts'
 import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
@@ -42,7 +43,7 @@ import { startReporter } from './reporter.ts'
 import { guardRequests } from './requests.ts'
 import { createRooms } from './rooms.ts'
 import { createShedding } from './shed.ts'
-import type { ChatServer } from './sockets.ts'
+import { tellRefusal, type ChatServer } from './sockets.ts'
 
 /** What an owner of a session may be late with its pings, because it is busy, before it counts as silent. In milliseconds. */
 const SILENCE_MARGIN_MS = 1_000
@@ -97,6 +98,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       roomLog,
       instance,
       maxMessages: config.recoveryMaxMessages,
+      restoringFor: () => auth?.restoringFor(),
       facts: () => facts,
       log,
     })
@@ -150,6 +152,24 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
             now: clock,
             random: Math.random,
           })
+    const auth =
+      config.auth &&
+      createAuth(config.auth, {
+        telemetry,
+        log,
+        now,
+        clock,
+        // The transport, not the socket: its client comes back by itself, and with a new token it goes on.
+        expire: (socket) => {
+          tellRefusal(socket, {
+            ok: false,
+            code: 'token_expired',
+            message: 'the token has expired',
+          })
+          connections.end(socket.conn, 'token_expired')
+        },
+      })
+    closer.add(() => auth?.close())
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
@@ -259,6 +279,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     let messageIds = 0
     const context: Context = {
       config,
+      auth,
       hooks,
       rooms,
       outbox,
@@ -288,6 +309,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         telemetry,
         notReadyBecause: () => {
           if (isEnding) return 'ending'
+          if (auth?.isReady() === false) return 'the key set of tokens was not read yet'
           if (!wasAvailable.isSet()) return 'the room log was not reached yet'
           return reporter.isKnown()
             ? undefined
@@ -313,6 +335,8 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       await telemetry.close()
     }
     log.info({ port, metricsPort: health.port, instance, pod: config.pod }, 'gateway is listening')
+    if (auth === undefined)
+      log.warn('the gateway is open: whoever reaches it reads every room and writes under any name')
     let ending: Promise<void> | undefined
     return { port, metricsPort: health.port, io, close: () => (ending ??= end()) }
   } catch (error) {

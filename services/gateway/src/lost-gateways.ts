@@ -70,8 +70,7 @@ export function createLostGateways(
     const isAnnounced = (await onlineOf(room)) + away.length < config.noticeMaxMembers
     await Promise.all(
       away.map((session) => {
-        const { name, hasQuit } = session
-        return announceQuit(context, { room, name, isAnnounced, isMarked: hasQuit, session })
+        return announceQuit(context, { room, isAnnounced, isMarked: session.hasQuit, session })
       }),
     )
   }

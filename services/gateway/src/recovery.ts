@@ -12,6 +12,7 @@ import type { Log } from '@roomcast/runtime'
 import type { Namespace } from 'socket.io'
 import { forgetPid } from './engine/connection.ts'
 import type { Facts, RecoveryResult } from './facts.ts'
+import type { Identity } from './identity.ts'
 import { destinationOf, type ChatServer, type ChatSocket } from './sockets.ts'
 
 /** How long the store may be silent before the connection is closed, so that the client tries again with what it knows. In milliseconds. */
@@ -61,10 +62,12 @@ export function createRecovery(options: {
   /** This gateway's instance, which becomes the owner. */
   readonly instance: string
   readonly maxMessages: number
+  /** Whom the session that is being restored is for; undefined in open mode. */
+  readonly restoringFor: () => Identity | undefined
   readonly facts: () => Pick<Facts, 'recovery'>
   readonly log: Log
 }): Recovery {
-  const { roomLog, instance, maxMessages, facts, log } = options
+  const { roomLog, instance, maxMessages, restoringFor, facts, log } = options
 
   /** Why a session can not be restored, or what it is restored from. Rejects with `LogUnavailable`. */
   const examine = async (namespace: string, pid: string, offset: string): Promise<Outcome> => {
@@ -73,6 +76,7 @@ export function createRecovery(options: {
     const session = await roomLog.sessions.find(pid)
     if (session === undefined) return 'expired'
     if (session.namespace !== namespace) return 'invalid'
+    if (!isOf(session, restoringFor())) return 'other_user'
     const [head = EMPTY_HEAD] = await roomLog.heads([session.room])
     const place = locate(head, position)
     if (place.kind !== 'known') return 'other_log'
@@ -142,6 +146,11 @@ export function takeRestored(socket: ChatSocket): Restored | undefined {
   const outcome = data[OUTCOME]
   delete data[OUTCOME]
   return typeof outcome === 'string' ? undefined : outcome
+}
+
+/** Whether a session is that of who presents it, who may still be in its room. To know its private id is not enough where there are tokens. */
+function isOf({ user, room }: FoundSession, identity: Identity | undefined): boolean {
+  return user === identity?.user && (identity?.mayRead(room) ?? true)
 }
 
 const newId = (): string => randomBytes(ID_BYTES).toString('base64url')

@@ -2,7 +2,8 @@
  * Tries an installation of Roomcast from outside: `helm test` runs it in a pod of its own.
  *
  * Two stock clients, one over long polling and one over websocket, on two gateways where there are two, exchange messages;
- * presence counts them; the broker's API has the history. Then the same through each public address. Every step says in words
+ * presence counts them; the broker's API has the history. Where tokens are required, nobody gets in without one, and clients get in by one
+ * that is given or made by the secret; without either the test ends there. Then the same through each public address. Every step says in words
  * what holds or what does not; the status is 0 when all of it holds. When something does not, every replica is asked whether it is ready, for
  * the likely cause. The room it uses is its own, and is deleted.
  */
@@ -10,9 +11,11 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { lookup } from 'node:dns/promises'
 import { setTimeout as pause } from 'node:timers/promises'
+import { decodeJwt } from 'jose'
 import { io, type Socket } from 'socket.io-client'
 import type { MessagesView, RoomView, Message } from '@roomcast/protocol'
 import {
+  flag,
   mayUseRoom,
   parseKeys,
   parseSettings,
@@ -25,6 +28,7 @@ import {
   type Scope,
 } from '@roomcast/runtime'
 import { z } from 'zod'
+import { mintToken } from './auth/minting.ts'
 import { likelyCause, type Health, type ServiceName } from './diagnosis.ts'
 
 /** How long one step may take, in milliseconds. */
@@ -60,6 +64,14 @@ const settings = {
     .optional()
     .describe("The services' own: for each step one of the keys that may do it is presented."),
   API_KEYS: secretString().optional().describe('The same as a text.'),
+  AUTH_REQUIRED: flag(false).describe('Whether clients need a token.'),
+  AUTH_JWT_SECRET: secretString().optional().describe('To make tokens with.'),
+  AUTH_ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
+  AUTH_ISSUER: z.string().optional(),
+  AUTH_AUDIENCE: z.string().optional(),
+  AUTH_TOKEN: secretString()
+    .optional()
+    .describe('A token for rooms that fit `selftest-*`, where there is no secret.'),
 }
 
 interface Heard {
@@ -83,7 +95,9 @@ type Transport = (typeof TRANSPORTS)[number]
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
+type Settings = z.output<z.ZodObject<typeof settings>>
+
+async function run(env: Settings): Promise<void> {
   const [broker = ''] = env.BROKER_URL
   const [presence = ''] = env.PRESENCE_URL
   const room = `selftest-${randomBytes(6).toString('hex')}`
@@ -101,9 +115,10 @@ async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
     url: string,
     transports: readonly Transport[],
   ): Promise<Client> => {
-    const client = await connect(name, url, room, transports)
+    const token = await tokenFor(env, name)
+    const client = await connect(name, url, room, transports, token)
     clients.push(client)
-    await ask(client, 'join', { username: name })
+    await ask(client, 'join', { username: nameIn(token) ?? name })
     return client
   }
 
@@ -118,6 +133,15 @@ async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
         ? `there is one gateway, ${first}: both clients use it`
         : `${gateways.length} gateways; alice uses ${first}, bob ${second}`,
     )
+
+    if (env.AUTH_REQUIRED) {
+      await isRefused(first, room)
+      say('ok: who has no token is refused')
+      if (env.AUTH_JWT_SECRET === undefined && env.AUTH_TOKEN === undefined) {
+        say('passed over: what members do, since there is no token for them')
+        return
+      }
+    }
 
     const alice = await join('alice', first, ['polling'])
     const bob = await join('bob', second, ['websocket'])
@@ -240,6 +264,7 @@ async function connect(
   url: string,
   room: string,
   transports: readonly Transport[],
+  token: string | undefined,
 ): Promise<Client> {
   const socket = io(url, {
     transports: [...transports],
@@ -247,6 +272,7 @@ async function connect(
     forceNew: true,
     // Cookies are kept, as in a browser.
     withCredentials: true,
+    ...(token === undefined ? {} : { auth: { token } }),
   })
   const heard: Heard[] = []
   socket.on('message', (message: Message, offset?: string) => heard.push({ message, offset }))
@@ -261,6 +287,51 @@ async function connect(
     throw error
   }
   return { name, socket, heard }
+}
+
+/** How long a token of the test lasts, in seconds. */
+const TOKEN_LIFETIME_S = 300
+
+/** The token with which a client of this name comes in, where one is required. */
+async function tokenFor(env: Settings, name: string): Promise<string | undefined> {
+  if (!env.AUTH_REQUIRED) return undefined
+  const { AUTH_JWT_SECRET: secret, AUTH_ISSUER: iss, AUTH_AUDIENCE: aud } = env
+  if (secret === undefined) return env.AUTH_TOKEN
+  const iat = Math.floor(Date.now() / 1_000)
+  const claims = { sub: `selftest ${name}`, iat, exp: iat + TOKEN_LIFETIME_S }
+  return mintToken(
+    secret,
+    { ...claims, ...(iss === undefined ? {} : { iss }), ...(aud === undefined ? {} : { aud }) },
+    env.AUTH_ALGORITHM,
+  )
+}
+
+/** The name that a token fixes. */
+function nameIn(token: string | undefined): string | undefined {
+  try {
+    const { name } = decodeJwt(token ?? '')
+    return typeof name === 'string' ? name : undefined
+  } catch {
+    // It is not a token: the gateway will say so.
+    return undefined
+  }
+}
+
+/** Resolves when a client without a token is refused for that. */
+async function isRefused(url: string, room: string): Promise<void> {
+  const socket = io(url, { transports: ['websocket'], query: { roomid: room }, forceNew: true })
+  let code: unknown = 'no answer'
+  socket.on('connect_error', (error: Error & { data?: { code?: unknown } }) => {
+    code = error.data?.code ?? inWords(error)
+  })
+  try {
+    await eventually('a client without a token to be refused', () => {
+      if (socket.connected) throw new Failure('a client without a token was let in')
+      return code === 'unauthorized' ? undefined : String(code)
+    })
+  } finally {
+    socket.disconnect()
+  }
 }
 
 async function ask(

@@ -36,6 +36,7 @@ function recoveryFrom(roomLog: RoomLog) {
     roomLog,
     instance: 'here',
     maxMessages: 10,
+    restoringFor: () => undefined,
     facts: () => ({ recovery: (result) => counted.push(result) }),
     log: createLog('test', 'silent'),
   })

@@ -23,6 +23,8 @@ export interface Claim<O> {
   readonly sid: string
   readonly room: Room<O>
   readonly name: string
+  /** The user of its token, where those are required. */
+  readonly user: string | undefined
   readonly since: number
   readonly generation: number
   readonly owner: O
@@ -44,7 +46,7 @@ export interface Room<O> {
 }
 
 interface Tally<O> {
-  /** Claims that count, by name. */
+  /** Claims that count, by user. */
   readonly users: Map<string, number>
   /** Claims by owner. */
   readonly owners: Map<O, number>
@@ -82,7 +84,7 @@ export class Roster<O extends Owner> {
   /** Adds the owner's claim of a sid, in place of the one that he has. */
   claim(
     owner: O,
-    { sid, room: id, name, since, generation }: ReportedMember,
+    { sid, room: id, name, user, since, generation }: ReportedMember,
     changes: Changes,
   ): void {
     const known = this.#claimOf(owner, sid)
@@ -90,6 +92,7 @@ export class Roster<O extends Owner> {
       const isSame =
         known.room.id === id &&
         known.name === name &&
+        known.user === user &&
         known.since === since &&
         known.generation === generation
       if (isSame) return
@@ -104,6 +107,7 @@ export class Roster<O extends Owner> {
       sid,
       room,
       name,
+      user,
       since,
       generation,
       owner,
@@ -188,19 +192,19 @@ export class Roster<O extends Owner> {
   }
 
   #count(claim: Claim<O>, { counted }: Changes): void {
-    const { room, name, owner } = claim
+    const { room, owner } = claim
     claim.counts = true
     if (room.online++ === 0) this.#occupied++
-    add(room.tally?.users, name, 1)
+    add(room.tally?.users, userOf(claim), 1)
     owner.members++
     counted.add(room.id)
   }
 
   #uncount(claim: Claim<O>, { counted }: Changes): void {
-    const { room, name, owner } = claim
+    const { room, owner } = claim
     claim.counts = false
     if (--room.online === 0) this.#occupied--
-    add(room.tally?.users, name, -1)
+    add(room.tally?.users, userOf(claim), -1)
     owner.members--
     counted.add(room.id)
   }
@@ -211,7 +215,12 @@ export function* membersIn<O>({ claims }: Room<O>): Iterable<Claim<O>> {
   for (const claim of claims) if (claim.counts) yield claim
 }
 
-/** Distinct names among the members. */
+/** What tells people apart: the user of the token, else the name. */
+export function userOf({ user, name }: Pick<Claim<unknown>, 'user' | 'name'>): string {
+  return user ?? name
+}
+
+/** Distinct users among the members. */
 export function usersIn<O>(room: Room<O>): number {
   return (room.tally ?? tallyOf(room)).users.size
 }
@@ -230,7 +239,7 @@ export function isIn<O>(owner: O, { tally, claims }: Room<O>): boolean {
 function tallyOf<O>(room: Room<O>): Tally<O> {
   const tally: Tally<O> = { users: new Map(), owners: new Map() }
   for (const { owner } of room.claims) add(tally.owners, owner, 1)
-  for (const { name } of membersIn(room)) add(tally.users, name, 1)
+  for (const claim of membersIn(room)) add(tally.users, userOf(claim), 1)
   return tally
 }
 

@@ -12,7 +12,7 @@ import {
   type RoomView,
   type StatsView,
 } from '@roomcast/protocol'
-import { membersIn, ownersIn, usersIn, type Room } from './roster.ts'
+import { membersIn, ownersIn, userOf, usersIn, type Room } from './roster.ts'
 import { byText, firstOf } from './selection.ts'
 import type { Gateway, PresenceState } from './state.ts'
 
@@ -142,7 +142,7 @@ function roomView(id: RoomId, room: Room<Gateway> | undefined): z.infer<typeof R
 }
 
 /**
- * Who is in a room: each name once, with its connections, who is there for longest first; of a room with more than `limit` names the
+ * Who is in a room: each user once, with its connections, who is there for longest first; of a room with more than `limit` users the
  * numbers alone. O(members of the room).
  */
 export function membersOf(
@@ -157,17 +157,24 @@ export function membersOf(
     users: room === undefined ? 0 : usersIn(room),
   }
   if (counts.users > limit) return counts
-  const byName = new Map<string, MemberView>()
-  for (const { name, since, owner } of room === undefined ? [] : membersIn(room)) {
-    const known = byName.get(name)
+  const byUser = new Map<string, MemberView>()
+  for (const claim of room === undefined ? [] : membersIn(room)) {
+    const { name, user, since, owner } = claim
+    const known = byUser.get(userOf(claim))
     const connections = (known?.connections ?? 0) + 1
-    byName.set(
-      name,
+    byUser.set(
+      userOf(claim),
       known !== undefined && known.since <= since
         ? { ...known, connections }
-        : { name, since, gateway: owner.info.pod, connections },
+        : {
+            name,
+            ...(user === undefined ? {} : { user }),
+            since,
+            gateway: owner.info.pod,
+            connections,
+          },
     )
   }
-  const members = [...byName.values()]
+  const members = [...byUser.values()]
   return { ...counts, members: members.sort((a, b) => a.since - b.since || byText(a.name, b.name)) }
 }

@@ -26,8 +26,9 @@ const owners = (): TestOwner[] =>
 const member = (sid: number, more: Partial<ReportedMember> = {}): ReportedMember => ({
   sid: `s${sid}`,
   room,
-  // Four sids of each name.
+  // Four sids of each name, and some of users who have a name in common with others.
   name: `name ${sid >> 2}`,
+  ...(sid % 3 === 0 ? { user: `user ${sid >> 4}` } : {}),
   since: 0,
   generation: 0,
   ...more,
@@ -88,7 +89,9 @@ describe('a roster', () => {
             expect(
               [...membersIn(found)].map((one) => `${one.sid} ${one.owner.instance}`).sort(),
             ).toEqual(expected.map(({ sid, by }) => `${sid} ${by}`).sort())
-            expect(usersIn(found)).toBe(new Set(expected.map(({ name }) => name)).size)
+            expect(usersIn(found)).toBe(
+              new Set(expected.map(({ user, name }) => user ?? name)).size,
+            )
             const here = all.filter((_, at) =>
               [...(truth[at]?.values() ?? [])].some((one) => one.room === id),
             )

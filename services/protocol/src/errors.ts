@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   unauthorized: { status: 401, retryable: false },
   /** The credentials do not allow it. */
   forbidden: { status: 403, retryable: false },
+  /** The token has ended: the connection is closed. Come back with a new one. */
+  token_expired: { status: 401, retryable: false },
   /** The body is over the limit. */
   too_large: { status: 413, retryable: false },
   /** The body's content type is not understood. */

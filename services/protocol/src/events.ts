@@ -14,6 +14,19 @@ import { Offset, type Position } from './offset.ts'
 export const Join = z.object({ username: MemberName }, { error: 'join takes {username}' })
 export type Join = z.infer<typeof Join>
 
+/** `join` with a token that has a name: nothing need be said. */
+export const JoinNamed = z.object(
+  { username: MemberName.optional() },
+  { error: 'join takes {username?}' },
+)
+
+/** `refresh {token}`: go on with a new token. */
+export const Refresh = z.object(
+  { token: z.string({ error: 'token must be a string' }) },
+  { error: 'refresh takes {token}' },
+)
+export type Refresh = z.infer<typeof Refresh>
+
 /** `say {text, type?, data?, id?}`. A `username` is ignored: the sender's name is the one he joined with. */
 export function say(textMaxBytes?: number) {
   return messageContent(textMaxBytes)
@@ -55,18 +68,28 @@ export const Members = z.object(
 )
 export type Members = z.infer<typeof Members>
 
+/** Whose a message is. */
+export type Author = {
+  readonly username: string
+  /** The `sub` of his token, where tokens are required: names may be alike, users are not. */
+  readonly user?: string | undefined
+}
+
 /** What one message says, by its `event`. The first three are logged: ordered, numbered, kept, recoverable. */
 export interface EventData {
-  join: { readonly username: string }
-  broadcast_say: {
-    readonly username: string
+  join: Author
+  broadcast_say: Author & {
     readonly text: string
     readonly type?: number | string
     readonly data?: unknown
   }
-  broadcast_quit: { readonly username: string }
+  broadcast_quit: Author
   /** To a new member alone: who he is here, and how many members the room has. */
-  joined: { readonly username: string; readonly online: number }
+  joined: Author & {
+    readonly online: number
+    /** Its token lets it read alone. */
+    readonly readOnly?: true
+  }
   /** The number of members of the room, in the whole cluster. */
   count: { readonly online: number }
   /** Something that the client sent and did not ask an acknowledgement for was refused. */
@@ -97,6 +120,10 @@ export interface Joined {
   readonly room: string
   readonly username: string
   readonly online: number
+  /** The token's `sub`, where tokens are required. */
+  readonly user?: string
+  /** The token lets him read alone. */
+  readonly readOnly?: true
   /** Where the member's live messages begin: everything after it will arrive. */
   readonly offset: string
 }
@@ -108,6 +135,12 @@ export interface Said {
 }
 export interface Left {
   readonly ok: true
+}
+export interface Refreshed {
+  readonly ok: true
+  /** When the token ends, in milliseconds since 1970; absent when it does not. */
+  readonly expiresAt?: number
+  readonly readOnly?: true
 }
 export interface HistoryPage {
   readonly ok: true
@@ -125,11 +158,12 @@ type Ack<T> = (answer: T | Refusal) => void
 
 /** Client to server. Every event takes an optional acknowledgement as last argument. */
 export interface ClientToServer {
-  join: (request: Join, ack?: Ack<Joined>) => void
+  join: (request: Partial<Join>, ack?: Ack<Joined>) => void
   say: (request: Say, ack?: Ack<Said>) => void
   leave: (ack?: Ack<Left>) => void
   history: (request: History, ack?: Ack<HistoryPage>) => void
   members: (request: Members, ack?: Ack<MemberList>) => void
+  refresh: (request: Refresh, ack?: Ack<Refreshed>) => void
 }
 
 /** Server to client. `offset` is present on logged messages and on `joined`. */
@@ -144,6 +178,7 @@ export const CLIENT_EVENTS = [
   'leave',
   'history',
   'members',
+  'refresh',
 ] as const satisfies (keyof ClientToServer)[]
 
 /**

@@ -131,7 +131,7 @@ export const RoomsQuery = z.object({
 export const RoomView = z.object({
   room: z.string(),
   online: z.int().describe('members: sockets in the room, in the whole cluster'),
-  users: z.int().describe('distinct names among them'),
+  users: z.int().describe('distinct users among them: names, where no tokens are required'),
   gateways: z.int().describe('gateways that have members of the room'),
 })
 export const RoomsView = z.object({ rooms: z.array(RoomView), total: z.int() })
@@ -193,9 +193,10 @@ export const MembersQuery = z.object({
 })
 export const MemberView = z.object({
   name: z.string(),
+  user: z.string().optional().describe('who it is, where tokens are required'),
   since: z.number().describe('when the first of its connections joined, ms since 1970'),
   gateway: z.string().describe('the pod of the gateway on which that one is'),
-  connections: z.int().describe('sockets of this name in the room'),
+  connections: z.int().describe('sockets of this user in the room'),
 })
 export type MemberView = z.infer<typeof MemberView>
 export const MembersView = z.object({
@@ -205,7 +206,7 @@ export const MembersView = z.object({
   members: z
     .array(MemberView)
     .optional()
-    .describe('each name once, who is there for longest first; absent when there are over `limit`'),
+    .describe('each user once, who is there for longest first; absent when there are over `limit`'),
 })
 export type MembersView = z.infer<typeof MembersView>
 

@@ -41,6 +41,8 @@ export const ReportedMember = z.object({
   sid: z.string().min(1).max(128),
   room: RoomId,
   name: z.string().max(256),
+  /** Who it is, where tokens are required. */
+  user: z.string().max(256).optional(),
   /** When it joined, in milliseconds since 1970. */
   since: z.number(),
   /** Grows each time the session moves to another gateway: of two reports of one sid the higher counts. */

@@ -22,6 +22,7 @@ import {
   publishBatch,
   Published,
   PublishedBatch,
+  Refresh,
   RoomsView,
   RoomView,
   say,
@@ -31,6 +32,7 @@ import {
   type Joined,
   type Left,
   type Message,
+  type Refreshed,
   type Refusal,
   type Said,
 } from '@roomcast/protocol'
@@ -48,19 +50,22 @@ const isPassing = ({ code: name, retryAfterMs }: { code: ErrorCode; retryAfterMs
 const refusal = { code, message: z.string(), retryAfterMs: z.number().exactOptional() }
 
 const username = z.string()
+const user = z.string().exactOptional()
+const readOnly = z.literal(true).exactOptional()
 const message = <E extends string, D extends z.ZodRawShape>(event: E, data: D) =>
   z.strictObject({ event: z.literal(event), room: z.string(), data: z.strictObject(data) })
 const logged = { ts: z.number() }
 const messages = z.discriminatedUnion('event', [
-  message('join', { username }).extend(logged),
-  message('broadcast_quit', { username }).extend(logged),
+  message('join', { username, user }).extend(logged),
+  message('broadcast_quit', { username, user }).extend(logged),
   message('broadcast_say', {
     username,
+    user,
     text: z.string(),
     type: z.union([z.number(), z.string()]).exactOptional(),
     data: z.unknown().exactOptional(),
   }).extend({ ...logged, id: z.string() }),
-  message('joined', { username, online: z.int() }),
+  message('joined', { username, user, online: z.int(), readOnly }),
   message('count', { online: z.int() }),
   message('error', refusal).refine(({ data }) => isPassing(data)),
 ]) satisfies z.ZodType<Message>
@@ -78,9 +83,17 @@ const KINDS: Readonly<Record<string, z.ZodType>> = {
     room: z.string(),
     username,
     online: z.int(),
+    user,
+    readOnly,
     offset,
   }) satisfies z.ZodType<Joined>,
   'said-answer': z.strictObject({ ok, id: z.string(), offset }) satisfies z.ZodType<Said>,
+  refresh: Refresh,
+  'refreshed-answer': z.strictObject({
+    ok,
+    expiresAt: z.number().exactOptional(),
+    readOnly,
+  }) satisfies z.ZodType<Refreshed>,
   'left-answer': z.strictObject({ ok }) satisfies z.ZodType<Left>,
   'history-answer': z.strictObject({
     ok,

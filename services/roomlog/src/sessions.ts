@@ -9,6 +9,8 @@ export interface SessionRecord {
   readonly namespace: string
   readonly room: RoomId
   readonly name: string
+  /** Whose it is, where tokens are required: nobody else goes on with it. */
+  readonly user?: string | undefined
   /** When it joined, in milliseconds since 1970. */
   readonly since: number
   /** Instance of the gateway that holds it. */

@@ -5,6 +5,7 @@ import {
   createLog,
   isLoopback,
   parseTokens,
+  startTelemetry,
 } from '@roomcast/runtime'
 import { requireInternal } from '@roomcast/runtime/http-access'
 import { createHttpApi } from '@roomcast/runtime/http-api'
@@ -42,6 +43,8 @@ describe('internal endpoints', () => {
       title: 'Test',
       description: 'An API for tests.',
       log: createLog('test', 'silent'),
+      service: 'test',
+      telemetry: startTelemetry('test', 'test'),
     })
     api.get('/internal/x', { onRequest: requireInternal(internal) }, () => ({}))
     const answer = await api.inject({ url: '/internal/x', remoteAddress: address, headers })

@@ -1,6 +1,7 @@
 import type { RoomId } from '@roomcast/protocol'
 import type { RoomLog, SessionRecord } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
+import type { Auth } from '../auth/auth.ts'
 import type { Config } from '../config.ts'
 import type { Facts } from '../facts.ts'
 import type { Hooks } from '../hooks/hooks.ts'
@@ -14,6 +15,8 @@ import type { Rooms } from '../rooms.ts'
 /** What the handlers of client events use. */
 export interface Context {
   readonly config: Config
+  /** Undefined in open mode. */
+  readonly auth: Auth | undefined
   readonly hooks: Hooks
   readonly rooms: Rooms
   readonly outbox: Outbox
@@ -35,7 +38,6 @@ export interface Context {
 /** A quit that is to be announced. */
 export interface Quit {
   readonly room: RoomId
-  readonly name: string
   /** False in a room that is too large for notices. */
   readonly isAnnounced: boolean
   readonly session: SessionRecord

@@ -1,12 +1,14 @@
-import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
+import { ClientError, formatOffset, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
+import { identityOf } from '../identity.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
 import type { Context } from './context.ts'
 import type { Member } from './member.ts'
-import { parseRequest, roomOf } from './request.ts'
+import { roomOf } from './request.ts'
+import { isReadOnly, nameFor, requireRead } from './rights.ts'
 import { releaseEarlySays } from './say.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
@@ -15,8 +17,8 @@ import { fullBucket, take } from '../token-bucket.ts'
 const JOIN_RATE = { perSecond: 1, burst: 10 }
 
 /**
- * `join {username}`: makes the socket a member of the room it named. The same again is answered the same; under another name it is
- * `already_joined`. Everything after the answer's offset will arrive.
+ * `join {username}`: makes the socket a member of the room it named, under its token's name if that has one. The same again is answered
+ * the same; under another name it is `already_joined`. Everything after the answer's offset will arrive.
  */
 export async function join(
   context: Context,
@@ -24,7 +26,8 @@ export async function join(
   request: unknown,
 ): Promise<Joined> {
   const room = roomOf(socket)
-  const { username } = parseRequest(Join, request)
+  const username = nameFor(socket, request)
+  requireRead(socket, room)
   const session = sessionOf(socket)
   const present =
     session.joining?.name ?? (session.member && (session.askedName ?? session.member.name))
@@ -59,6 +62,7 @@ async function enter(
   asked: string,
 ): Promise<void> {
   const { rooms, roomLog, instance, hooks, now } = context
+  const user = identityOf(socket)?.user
   const name = hooks.join === undefined ? asked : await hooks.join(socket, id, asked)
   sessionOf(socket).askedName = name === asked ? undefined : asked
   const session: SessionRecord = {
@@ -67,6 +71,7 @@ async function enter(
     namespace: socket.nsp.name,
     room: id,
     name,
+    ...(user === undefined ? {} : { user }),
     since: now(),
     owner: instance,
     generation: 1,
@@ -83,9 +88,9 @@ async function enter(
       isMember = true
       const online = rooms.online(room)
       const offset = formatOffset(room.feed.cursor)
-      const data = { username: name, online }
+      const data = { username: name, online, ...selfOf(socket, id) }
       socket.emit('message', { event: 'joined', room: id, data }, offset)
-      announce(context, 'join', room, name)
+      announce(context, 'join', room, session)
     })
   } finally {
     // Nobody came by it, so nobody is to be announced as gone. With the log away it ends by itself.
@@ -101,13 +106,13 @@ export function admitMember(
   session: SessionRecord,
   admit: (member: Member) => void,
 ): void {
-  const { name, since, generation } = session
+  const { name, user, since, generation } = session
   const member: Member = { socket, room, name, since, session, ...NEW_RECEIVER }
   sessionOf(socket).member = member
   socket.data.username = name
   // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.
   void socket.join(room.id)
-  reporter.joined({ sid: socket.id, room: room.id, name, since, generation })
+  reporter.joined({ sid: socket.id, room: room.id, name, user, since, generation })
   admit(member)
 }
 
@@ -120,12 +125,20 @@ async function unavailableFor<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-function joined({ rooms }: Context, { room, name }: Member): Joined {
+/** What a member is told of itself where tokens are required. */
+function selfOf(socket: ChatSocket, room: RoomId): { user?: string; readOnly?: true } {
+  const identity = identityOf(socket)
+  if (identity === undefined) return {}
+  return { user: identity.user, ...(isReadOnly(socket, room) ? { readOnly: true } : {}) }
+}
+
+function joined({ rooms }: Context, { socket, room, name }: Member): Joined {
   return {
     ok: true,
     room: room.id,
     username: name,
     online: rooms.online(room),
+    ...selfOf(socket, room.id),
     offset: formatOffset(room.feed.cursor),
   }
 }

@@ -20,14 +20,14 @@ export async function leave(context: Context, socket: ChatSocket): Promise<Left>
  */
 export function depart(context: Context, member: Member, how: 'meant' | 'broken'): void {
   const { rooms, reporter, quits, outbox } = context
-  const { socket, room, name, session } = member
+  const { socket, room, session } = member
   const own = sessionOf(socket)
   own.member = undefined
   own.askedName = undefined
   delete socket.data.username
   void socket.leave(room.id)
   reporter.left(socket.id)
-  const quit = { room: room.id, name, isAnnounced: isAnnounced(context, room), session }
+  const quit = { room: room.id, isAnnounced: isAnnounced(context, room), session }
   rooms.leave(member)
   if (how === 'meant') void announceQuit(context, quit, 'drop')
   else quits.add(quit)
@@ -41,7 +41,7 @@ export function depart(context: Context, member: Member, how: 'meant' | 'broken'
  */
 export async function announceQuit(
   context: Context,
-  { room, name, isAnnounced, isMarked = false, session }: Quit,
+  { room, isAnnounced, isMarked = false, session }: Quit,
   how: 'drop' | 'quit' = 'quit',
 ): Promise<void> {
   const { roomLog, outbox, rooms, log } = context
@@ -50,7 +50,7 @@ export async function announceQuit(
     if (!isMarked && !(await roomLog.sessions[how](pid, generation))) return
     if (isAnnounced) {
       const isLogged = new Promise<boolean>((done) => {
-        send(context, 'broadcast_quit', room, name, { key: quitKey(session), done })
+        send(context, 'broadcast_quit', room, session, { key: quitKey(session), done })
       })
       if (rooms.get(room) === undefined) outbox.forget(room)
       if (!(await isLogged)) return
@@ -62,7 +62,7 @@ export async function announceQuit(
   }
 }
 
-/** One for each time that a session ends. No client's own key begins like it: those begin with a name. */
+/** One for each time that a session ends. No client's own key begins like it: those begin with a name or user. */
 function quitKey({ sid, since, generation }: SessionRecord): string {
   return messageKey('', `quit ${sid} ${since} ${generation}`)
 }

@@ -34,6 +34,7 @@ export interface Session {
   sayBucket: Bucket | undefined
   historyBucket: Bucket | undefined
   membersBucket: Bucket | undefined
+  refreshBucket: Bucket | undefined
 }
 
 export interface EarlySays {
@@ -52,5 +53,6 @@ export function newSession(destination: Destination): Session {
     sayBucket: undefined,
     historyBucket: undefined,
     membersBucket: undefined,
+    refreshBucket: undefined,
   }
 }

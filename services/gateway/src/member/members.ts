@@ -8,7 +8,7 @@ import { fullBucket, take } from '../token-bucket.ts'
 const MEMBERS_RATE = { perSecond: 1, burst: 5 }
 
 /**
- * `members {limit?}`: who is in the room, each name once with its connections; of a room with more names than `limit` the numbers alone.
+ * `members {limit?}`: who is in the room, each user once with its connections; of a room with more users than `limit` the numbers alone.
  * Throws `ClientError`: `unavailable` while presence is away.
  */
 export async function members(

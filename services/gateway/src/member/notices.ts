@@ -1,4 +1,5 @@
 import { ClientError, encodeMessage, type RoomId } from '@roomcast/protocol'
+import type { SessionRecord } from '@roomcast/roomlog'
 import type { Context } from './context.ts'
 import type { LocalRoom } from '../rooms.ts'
 
@@ -12,9 +13,9 @@ export function announce(
   context: Context,
   event: 'join' | 'broadcast_quit',
   room: LocalRoom,
-  username: string,
+  who: Pick<SessionRecord, 'name' | 'user'>,
 ): void {
-  if (isAnnounced(context, room)) send(context, event, room.id, username)
+  if (isAnnounced(context, room)) send(context, event, room.id, who)
 }
 
 /**
@@ -25,10 +26,10 @@ export function send(
   { outbox, log, now }: Context,
   event: 'join' | 'broadcast_quit',
   room: RoomId,
-  username: string,
+  { name, user }: Pick<SessionRecord, 'name' | 'user'>,
   { key, done }: { readonly key?: string; readonly done?: (isLogged: boolean) => void } = {},
 ): void {
-  const payload = encodeMessage({ event, room, data: { username }, ts: now() })
+  const payload = encodeMessage({ event, room, data: { username: name, user }, ts: now() })
   try {
     outbox.add(room, { payload, key }, (outcome) => done?.(!(outcome instanceof ClientError)))
   } catch (error) {

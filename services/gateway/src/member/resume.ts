@@ -42,7 +42,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
     const online = context.rooms.online(local)
     socket.emit('message', { event: 'count', room, data: { online } })
     // Who comes back after his quit was announced is announced again.
-    if (hasQuit) announce(context, 'join', local, name)
+    if (hasQuit) announce(context, 'join', local, restored.session)
   })
   session.joining = { name, done }
   done
@@ -57,7 +57,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
     .finally(() => {
       // The session is this gateway's since it was claimed, and so is the quit of a client that does not try again.
       if (!isMember) {
-        const quit = { room, name, isAnnounced: isSmall && !hasQuit, session: restored.session }
+        const quit = { room, isAnnounced: isSmall && !hasQuit, session: restored.session }
         if (isRefused) void announceQuit(context, quit, 'drop')
         else context.quits.add(quit)
       }

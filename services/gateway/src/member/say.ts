@@ -10,6 +10,7 @@ import {
 } from '@roomcast/protocol'
 import type { Context } from './context.ts'
 import type { Member, Session } from './member.ts'
+import { requireWrite } from './rights.ts'
 import { memberOf, parseRequest, roomOf } from './request.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
@@ -44,6 +45,7 @@ export function createSay(context: Context): SayHandler {
       return
     }
     const member = memberOf(socket)
+    requireWrite(socket, member.room.id)
     const content = parseRequest(schema, request)
     const bucket = (session.sayBucket ??= fullBucket(rate, now()))
     const retryAfterMs = take(bucket, rate, now())
@@ -68,7 +70,7 @@ export function createSay(context: Context): SayHandler {
   }
 
   function publish(
-    { room, name }: Member,
+    { room, name, session: { user } }: Member,
     { text, type, data, id }: Say,
     reply: (answer: Said | Error) => void,
     trace: string | undefined,
@@ -79,6 +81,7 @@ export function createSay(context: Context): SayHandler {
       room: room.id,
       data: {
         username: name,
+        user,
         text,
         ...(type === undefined ? {} : { type }),
         ...(data === undefined ? {} : { data }),
@@ -88,7 +91,7 @@ export function createSay(context: Context): SayHandler {
     })
     outbox.add(
       room.id,
-      { payload, key: id === undefined ? undefined : messageKey(name, id), trace },
+      { payload, key: id === undefined ? undefined : messageKey(user ?? name, id), trace },
       (outcome) =>
         reply(
           outcome instanceof ClientError

@@ -32,9 +32,9 @@ export function membersRoute({
       {
         schema: {
           operationId: 'listMembers',
-          summary: 'Who is in a room: each name once, with its connections',
+          summary: 'Who is in a room: each user once, with its connections',
           description:
-            'Of a room with more names than `limit` come the numbers alone. Names people: with API keys set a key is needed.',
+            'Of a room with more users than `limit` come the numbers alone. Names people: with API keys set a key is needed.',
           security,
           params: RoomParams,
           querystring: MembersQuery,

@@ -33,7 +33,15 @@ export function createRedisSessions(
     `${keyPrefix}:session:{${Buffer.from(pid).toString('base64url')}}`
 
   const save = ({ pid, generation, ...fields }: SessionRecord): Promise<number> =>
-    run(keyOf(pid), 'save', generation, ttlMs, ...Object.entries(fields).flat())
+    run(
+      keyOf(pid),
+      'save',
+      generation,
+      ttlMs,
+      ...Object.entries(fields).flatMap(([field, value]) =>
+        value === undefined ? [] : [field, value],
+      ),
+    )
 
   const beatOf = (owner: string): Promise<unknown> =>
     scripts.roomowners(ownersKey, 'beat', ttlMs, owner)
@@ -125,7 +133,7 @@ function parseSession(
   pid: string,
   fields: Readonly<Record<string, string>>,
 ): FoundSession | undefined {
-  const { sid, namespace, name, owner, quit } = fields
+  const { sid, namespace, name, user, owner, quit } = fields
   const room = RoomId.safeParse(fields['room'])
   const [since, generation] = [Number(fields['since']), Number(fields['generation'])]
   if (sid === undefined || namespace === undefined || name === undefined || owner === undefined)
@@ -137,6 +145,7 @@ function parseSession(
     namespace,
     room: room.data,
     name,
+    ...(user === undefined ? {} : { user }),
     since,
     owner,
     generation,
