@@ -12,13 +12,16 @@ import {
 } from '@roomcast/runtime'
 import { createHttpApi } from '@roomcast/runtime/http-api'
 import { createAppender } from './appender.ts'
+import { createAudit } from './audit.ts'
 import type { Config } from './config.ts'
 import { createFacts } from './facts.ts'
 import { createHeldRequests } from './held-requests.ts'
+import { createModerator } from './moderator.ts'
+import { moderatorsOf } from './moderators.ts'
 import { appendRoute } from './routes/append.ts'
 import { messagesRoute } from './routes/messages.ts'
+import { moderationRoutes } from './routes/moderation.ts'
 import { publishRoutes } from './routes/publish.ts'
-import { roomsRoute } from './routes/rooms.ts'
 import { streamRoute } from './routes/stream.ts'
 
 export interface Broker extends Service, AsyncDisposable {
@@ -78,7 +81,15 @@ export async function startBroker(
   api.register(publishRoutes({ appender, apiKeys, textMaxBytes, now }))
   api.register(messagesRoute({ roomLog, held, facts }))
   api.register(streamRoute({ roomLog, held, facts, log, streamBufferBytes, streamHeartbeatMs }))
-  api.register(roomsRoute({ roomLog, apiKeys }))
+  api.register(
+    moderationRoutes({
+      roomLog,
+      moderator: createModerator({ roomLog, now }),
+      moderators: moderatorsOf(apiKeys),
+      audit: createAudit({ log, telemetry }),
+      now,
+    }),
+  )
 
   try {
     const health = await serveHealth({ host, port: metricsPort }, { telemetry, notReadyBecause })

@@ -9,6 +9,7 @@ import {
   type Refusal,
 } from '@roomcast/protocol'
 import { namespacesOf, wasClosedByClient } from './engine/connection.ts'
+import { refuseRevoked } from './disconnect.ts'
 import { releaseHandshake } from './engine/slim.ts'
 import type { CloseReason } from './facts.ts'
 import type { Context } from './member/context.ts'
@@ -135,6 +136,7 @@ export function serveChat(io: ChatServer, context: Context): void {
 
   for (const namespace of [io.of('/'), roomNamespaces(io)]) {
     namespace.use(admitConnection)
+    namespace.use(refuseRevoked(context.revocations))
     namespace.on('connection', onConnection)
   }
 }

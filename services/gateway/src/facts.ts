@@ -13,6 +13,8 @@ export const CLOSE_REASONS = [
   'drain',
   /** It had too many connections. */
   'shed',
+  /** A moderator ended it. */
+  'revoked',
   'server',
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
@@ -36,6 +38,8 @@ export const RECOVERY_RESULTS = [
   'trimmed',
   /** More were missed than `RECOVERY_MAX_MESSAGES`. */
   'too_many',
+  /** A moderator removed the user meanwhile. */
+  'removed',
   /** The id or offset is not one that a server made, or of another namespace. */
   'invalid',
   /** Another connection took the session at the same moment. */

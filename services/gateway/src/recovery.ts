@@ -73,9 +73,13 @@ export function createRecovery(options: {
     const session = await roomLog.sessions.find(pid)
     if (session === undefined) return 'expired'
     if (session.namespace !== namespace) return 'invalid'
-    const [head = EMPTY_HEAD] = await roomLog.heads([session.room])
+    const [[head = EMPTY_HEAD], { ban, removedAt }] = await Promise.all([
+      roomLog.heads([session.room]),
+      roomLog.moderation.standingOf(session.room, session.user),
+    ])
     const place = locate(head, position)
     if (place.kind !== 'known') return 'other_log'
+    if (ban !== undefined || removedAt > place.seq) return 'removed'
     if (!isCompleteAfter(head, place.seq)) return 'trimmed'
     if (head.seq - place.seq > maxMessages) return 'too_many'
     return { session, position }

@@ -55,7 +55,7 @@ export const Members = z.object(
 )
 export type Members = z.infer<typeof Members>
 
-/** What one message says, by its `event`. The first three are logged: ordered, numbered, kept, recoverable. */
+/** What one message says, by its `event`. The first seven are logged: ordered, numbered, kept, recoverable. */
 export interface EventData {
   join: { readonly username: string }
   broadcast_say: {
@@ -65,6 +65,14 @@ export interface EventData {
     readonly data?: unknown
   }
   broadcast_quit: { readonly username: string }
+  /** A moderator removed a user from the room. */
+  kicked: { readonly user: string; readonly reason?: string }
+  /** A moderator banned a user from the room, until a time in milliseconds since 1970, or for good. */
+  banned: { readonly user: string; readonly reason?: string; readonly until?: number }
+  /** The message at this offset is no longer in the log: to be taken off the screen. `id` is the one that it had. */
+  deleted: { readonly offset: string; readonly id?: string }
+  /** No message before this one is in the log any more. */
+  cleared: Readonly<Record<string, never>>
   /** To a new member alone: who he is here, and how many members the room has. */
   joined: { readonly username: string; readonly online: number }
   /** The number of members of the room, in the whole cluster. */
@@ -73,7 +81,15 @@ export interface EventData {
   error: Omit<Refusal, 'ok'>
 }
 
-export const LOGGED_EVENTS = ['join', 'broadcast_say', 'broadcast_quit'] as const
+export const LOGGED_EVENTS = [
+  'join',
+  'broadcast_say',
+  'broadcast_quit',
+  'kicked',
+  'banned',
+  'deleted',
+  'cleared',
+] as const
 export type LoggedEvent = (typeof LOGGED_EVENTS)[number]
 
 /** The one event that servers emit: `message`. */
@@ -164,5 +180,5 @@ export function decodeMessage(payload: string, position: Position): LoggedMessag
 const LoggedPayload = z.looseObject({
   event: z.enum(LOGGED_EVENTS),
   room: z.string(),
-  data: z.looseObject({ username: z.string() }),
+  data: z.looseObject({}),
 })

@@ -9,6 +9,8 @@ export interface SessionRecord {
   readonly namespace: string
   readonly room: RoomId
   readonly name: string
+  /** Whose it is: the subject of his token, or in open mode the name. */
+  readonly user: string
   /** When it joined, in milliseconds since 1970. */
   readonly since: number
   /** Instance of the gateway that holds it. */

@@ -1,11 +1,13 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
+import { userOf } from '../identity.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
 import type { Context } from './context.ts'
 import type { Member } from './member.ts'
+import { refusalOfBan, refusalOfRemoval } from './remove.ts'
 import { parseRequest, roomOf } from './request.ts'
 import { releaseEarlySays } from './say.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
@@ -58,21 +60,30 @@ async function enter(
   name: string,
 ): Promise<void> {
   const { rooms, roomLog, instance, now } = context
+  const user = userOf({ socket, name })
   const session: SessionRecord = {
     pid: pidOf(socket),
     sid: socket.id,
     namespace: socket.nsp.name,
     room: id,
     name,
+    user,
     since: now(),
     owner: instance,
     generation: 1,
   }
-  // Before the client learns of its membership: from then on it may be recovered on any gateway.
-  await unavailableFor(roomLog.sessions.save([session]))
   let isMember = false
   try {
-    await rooms.enter(id, (room, admit) => {
+    await rooms.enter(id, async (room, admit) => {
+      const turn = room.removals.turn()
+      // The session before the client learns of its membership: from then on it may be recovered on any gateway. A ban that comes after
+      // this look at it is told by the room's feed.
+      const [ban] = await unavailableFor(
+        Promise.all([roomLog.moderation.banOf(id, user), roomLog.sessions.save([session])]),
+      )
+      if (ban !== undefined) throw refusalOfBan(ban)
+      const removal = room.removals.since(turn, user)
+      if (removal !== undefined) throw refusalOfRemoval(removal)
       if (!socket.connected) return
       // The message, the answer, and what the room is told in this turn.
       gatherWrites(socket)

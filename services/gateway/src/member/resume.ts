@@ -1,3 +1,4 @@
+import type { ClientError } from '@roomcast/protocol'
 import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
 import { sharePackets, writePacket } from '../engine/packets.ts'
 import { messageBody, packetPrefix } from '../fanout.ts'
@@ -6,7 +7,9 @@ import type { LocalRoom } from '../rooms.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import type { Context } from './context.ts'
 import { admitMember } from './join.ts'
+import { announceQuit } from './leave.ts'
 import { announce, isAnnounced } from './notices.ts'
+import { refusalOfBan, refusalOfRemoval, tellRemoval } from './remove.ts'
 import { releaseEarlySays } from './say.ts'
 
 /** Messages that one read of a replay asks for. */
@@ -24,9 +27,21 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   const { room, name, hasQuit } = restored.session
   let isMember = false
   let isSmall = true
+  let isRemoved = false
   const done = context.rooms.enter(room, async (local, admit) => {
     isSmall = isAnnounced(context, local)
-    await replay(context, socket, local, restored)
+    const turn = local.removals.turn()
+    const [refusal] = await Promise.all([
+      standing(context, restored),
+      replay(context, socket, local, restored),
+    ])
+    const removal = local.removals.since(turn, restored.session.user)
+    const reason = refusal ?? (removal && refusalOfRemoval(removal))
+    if (reason !== undefined) {
+      isRemoved = true
+      tellRemoval(socket, room, reason)
+      return
+    }
     if (!socket.connected) return
     admitMember(context, socket, local, restored.session, admit)
     isMember = true
@@ -47,16 +62,30 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
     )
     .finally(() => {
       // The session is this gateway's since it was claimed, and so is the quit of a client that does not try again.
-      if (!isMember)
-        context.quits.add({
-          room,
-          name,
-          isAnnounced: isSmall && !hasQuit,
-          session: restored.session,
-        })
+      if (!isMember) {
+        const { session: record } = restored
+        const quit = { room, name, isAnnounced: isSmall && !hasQuit, session: record }
+        if (isRemoved) void announceQuit(context, quit, 'drop')
+        else context.quits.add(quit)
+      }
       session.joining = undefined
       releaseEarlySays(session)
     })
+}
+
+/**
+ * Whether the user was removed since his client left off. It was looked at before the session was taken over; what came since then was
+ * in the log before the room's feed was looked at, or is told by that.
+ */
+async function standing(
+  { roomLog }: Context,
+  { session: { room, user }, position }: Restored,
+): Promise<ClientError | undefined> {
+  const { ban, removedAt } = await roomLog.moderation.standingOf(room, user)
+  if (ban !== undefined) return refusalOfBan(ban)
+  return removedAt > position.seq
+    ? refusalOfRemoval({ code: 'kicked', reason: undefined })
+    : undefined
 }
 
 /** Sends what follows the client's position up to the room's feed, at whose cursor the member is to go live in the same turn. */

@@ -1,6 +1,6 @@
 import { RoomId } from '@roomcast/protocol'
-import { LogUnavailable } from '../room-log.ts'
 import type { FoundSession, SessionRecord, Sessions } from '../sessions.ts'
+import { told } from '../unavailable.ts'
 import type { RedisClient } from './connect.ts'
 import { readScript } from './script.ts'
 
@@ -111,24 +111,16 @@ export function createRedisSessions(
   }
 }
 
-async function told<T>(doing: string, promise: Promise<T>): Promise<T> {
-  try {
-    return await promise
-  } catch (error) {
-    throw new LogUnavailable(`while ${doing}`, { cause: error })
-  }
-}
-
 /** A record as it is in Redis; undefined for none, or for one that another version wrote in another way. */
 function parseSession(
   pid: string,
   fields: Readonly<Record<string, string>>,
 ): FoundSession | undefined {
-  const { sid, namespace, name, owner, quit } = fields
+  const { sid, namespace, name, user = name, owner, quit } = fields
   const room = RoomId.safeParse(fields['room'])
   const [since, generation] = [Number(fields['since']), Number(fields['generation'])]
-  if (sid === undefined || namespace === undefined || name === undefined || owner === undefined)
-    return undefined
+  if (sid === undefined || namespace === undefined || owner === undefined) return undefined
+  if (name === undefined || user === undefined) return undefined
   if (!room.success || !Number.isFinite(since) || !Number.isInteger(generation)) return undefined
   return {
     pid,
@@ -136,6 +128,7 @@ function parseSession(
     namespace,
     room: room.data,
     name,
+    user,
     since,
     owner,
     generation,
