@@ -2,7 +2,7 @@
 // names of those that are not current.
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { commonSettings } from '@roomcast/runtime'
+import { commonSettings, internalSettings } from '@roomcast/runtime'
 import { format, resolveConfig } from 'prettier'
 import { gatewaySettings } from '../services/gateway/src/config.ts'
 import { brokerSettings } from '../services/broker/src/config.ts'
@@ -20,7 +20,7 @@ const SERVICES: readonly ServiceSettings[] = [
 ]
 
 const DOCUMENTS: ReadonlyMap<string, string> = new Map([
-  ['docs/config.md', configPage(commonSettings, SERVICES)],
+  ['docs/config.md', configPage({ ...commonSettings, ...internalSettings }, SERVICES)],
 ])
 
 const isCheck = process.argv.includes('--check')

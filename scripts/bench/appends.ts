@@ -1,4 +1,5 @@
 import { encodeMessage, RoomId, type AppendBatch } from '@roomcast/protocol'
+import { createInternalAccess } from '@roomcast/runtime'
 import { createBrokerClient } from '../../services/gateway/src/broker-client.ts'
 import { FLIGHTS_MAX } from '../../services/gateway/src/outbox.ts'
 import { spread, spreadText, type Row } from './row.ts'
@@ -16,7 +17,7 @@ export async function measureAppends(options: BenchOptions): Promise<readonly Ro
   await using system = await startSystem('roomcast', { cores, flags, profiles })
   const client = await createBrokerClient({
     urls: [system.brokerUrl ?? ''],
-    internalToken: undefined,
+    internal: createInternalAccess(() => []),
     concurrency: FLIGHTS_MAX,
   })
   let appended = 0

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createLog } from '@roomcast/runtime'
+import { createInternalAccess, createLog } from '@roomcast/runtime'
 import { startReporter, type Reporter } from '../../services/gateway/src/reporter.ts'
 import { getJson, startDeployment } from '../../test/support/deployment.ts'
 import { until } from '../../test/support/processes.ts'
@@ -33,7 +33,7 @@ export async function measurePresenceLoad(): Promise<Row> {
   const gateways = Array.from({ length: GATEWAYS }, (_, i): [Reporter, string[]] => {
     const reporter = startReporter({
       presenceUrls: [presence.url],
-      internalToken: undefined,
+      internal: createInternalAccess(() => []),
       gateway: gatewayInfo(i),
       log: createLog('bench', 'silent'),
       now: () => performance.now(),

@@ -72,6 +72,7 @@ it('follows joins and leaves, by total, gateway and room', async () => {
   const page = await open()
   await shows(page, 'connections', 0)
   await shows(page, 'gateways', 2)
+  expect(await page.getByText('Open to everybody who reaches this page').isVisible()).toBe(true)
   const alice = await join(0, 'harbour', 'alice')
   await shows(page, 'members', 1)
   await join(1, 'harbour', 'alice')
@@ -200,6 +201,7 @@ it('asks for a key where there are keys, and forgets it when told to', async () 
   await page.press('#key', 'Enter')
   await live(page)
   await shows(page, 'gateways', 1)
+  expect(await page.locator('#open-notice').isVisible()).toBe(false)
   expect(await page.locator('#replica').textContent()).toContain('presence-0')
   await page.locator('#plot canvas').waitFor()
   expect(page.url()).not.toContain(KEY)
@@ -253,8 +255,9 @@ it('speaks Chinese with who prefers it', async () => {
   expect(latin).toEqual([])
 })
 
-/** The project's, a transport's, a gateway's or a replica's. */
-const isName = (word: string): boolean => /^(Roomcast|WebSocket|gateway-\d|[\w.-]*-\d+)$/.test(word)
+/** The project's, a setting's, a transport's, a gateway's or a replica's. */
+const isName = (word: string): boolean =>
+  /^(Roomcast|WebSocket|API_\w+|gateway-\d|[\w.-]*-\d+)$/.test(word)
 
 it('fits a phone: nothing scrolls sideways, and everything can be hit with a finger', async () => {
   await join(0, 'w'.repeat(128), 'alice')

@@ -200,13 +200,13 @@ describe('a session id that no gateway made, or whose gateway is gone', () => {
 
   it('one of another installation is unknown at once', async () => {
     const { instance } = await gatewayOf(deployment.gateways[1])
-    const sid = createSessionIds(instance, 'another secret').create()
+    const sid = createSessionIds(instance, () => ['another secret']).create()
     expect(await poll(sid)).toEqual(unknown)
     expect(await upgrade(sid)).toBe(400)
   })
 
   it('a genuine one whose gateway nobody has heard of is unknown when it does not appear in a moment', async () => {
-    const sid = createSessionIds('0123456789abcdef', 'roomcast').create()
+    const sid = createSessionIds('0123456789abcdef', () => []).create()
     const [first] = deployment.gateways
     const started = performance.now()
     const response = await fetch(`${first?.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`)

@@ -48,7 +48,9 @@ describe.each(['gateway', 'broker', 'presence'])('%s', (name) => {
     expect(output).toContain('PORT: must be a whole number from 0 to 65535 (a port)')
     expect(output).toContain('METRICS_PORT: must be a whole number')
     expect(output).toContain('LOG_LEVEL: must be one of')
-    expect(output).toContain('INTERNAL_TOKEN: needs 16 characters or more')
+    expect(output).toContain(
+      'INTERNAL_TOKEN: each token needs 16 to 1024 printable ASCII characters',
+    )
     expect(output).toContain(
       name === 'presence' ? 'LEASE_MS: must be' : 'REDIS_URL: must be redis://',
     )

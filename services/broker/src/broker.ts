@@ -10,6 +10,7 @@ import {
   type Service,
   type Telemetry,
 } from '@roomcast/runtime'
+import { openDoors } from '@roomcast/runtime/http-access'
 import { createHttpApi } from '@roomcast/runtime/http-api'
 import { createAppender } from './appender.ts'
 import { createAudit } from './audit.ts'
@@ -17,7 +18,6 @@ import type { Config } from './config.ts'
 import { createFacts } from './facts.ts'
 import { createHeldRequests } from './held-requests.ts'
 import { createModerator } from './moderator.ts'
-import { moderatorsOf } from './moderators.ts'
 import { appendRoute } from './routes/append.ts'
 import { messagesRoute } from './routes/messages.ts'
 import { moderationRoutes } from './routes/moderation.ts'
@@ -50,7 +50,14 @@ export async function startBroker(
     readonly now: () => number
   },
 ): Promise<Broker> {
+  const {
+    access,
+    internal,
+    isOpen,
+    close: closeDoors,
+  } = await openDoors('broker', config, { telemetry, log })
   const closer = new Closer()
+  closer.add(closeDoors)
   let isClosing = false
   const close = (): Promise<void> => {
     isClosing = true
@@ -63,7 +70,7 @@ export async function startBroker(
     return wasAvailable.isSet() ? undefined : 'the room log was not reached yet'
   }
 
-  const { host, metricsPort, apiKeys, internalToken, textMaxBytes } = config
+  const { host, metricsPort, textMaxBytes } = config
   const { streamBufferBytes, streamHeartbeatMs } = config
   const held = createHeldRequests(config.maxStreams)
   const facts = createFacts({ held, telemetry, log })
@@ -77,15 +84,17 @@ export async function startBroker(
         ? new ClientError('unavailable', 'the room log is away', { cause: error })
         : undefined,
   })
-  api.register(appendRoute({ appender, internalToken, facts }))
-  api.register(publishRoutes({ appender, apiKeys, textMaxBytes, now }))
-  api.register(messagesRoute({ roomLog, held, facts }))
-  api.register(streamRoute({ roomLog, held, facts, log, streamBufferBytes, streamHeartbeatMs }))
+  api.register(appendRoute({ appender, internal, facts }))
+  api.register(publishRoutes({ appender, access, textMaxBytes, now }))
+  api.register(messagesRoute({ roomLog, access, held, facts }))
+  api.register(
+    streamRoute({ roomLog, access, held, facts, log, streamBufferBytes, streamHeartbeatMs }),
+  )
   api.register(
     moderationRoutes({
       roomLog,
+      access,
       moderator: createModerator({ roomLog, now }),
-      moderators: moderatorsOf(apiKeys),
       audit: createAudit({ log, telemetry }),
       now,
     }),
@@ -99,7 +108,11 @@ export async function startBroker(
     await api.listen({ host, port: config.port }).catch((error: unknown) => {
       throw listenFault(error, host, config.port)
     })
-    if (apiKeys.length === 0) log.warn('API_KEYS is not set: everybody may publish and delete')
+    if (isOpen) {
+      log.warn(
+        'OPEN: everybody who reaches this port may publish, read and delete; set API_KEYS or API_KEYS_FILE to close it',
+      )
+    }
     const { port } = api.server.address() as AddressInfo
     log.info({ port, metricsPort: health.port }, 'the broker listens')
     return { port, metricsPort: health.port, notReadyBecause, close, [Symbol.asyncDispose]: close }

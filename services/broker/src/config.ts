@@ -3,24 +3,29 @@ import {
   bytes,
   commonSettings,
   count,
+  internalConfigOf,
+  internalSettings,
+  keysConfigOf,
+  keySettings,
   ms,
   parseSettings,
   port,
   roomLogSettings,
-  secretList,
   type Environment,
+  type InternalConfig,
+  type KeysConfig,
   type SettingsShape,
 } from '@roomcast/runtime'
 
 export const brokerSettings = {
   ...commonSettings,
+  ...internalSettings,
   ...roomLogSettings(parseRedisUrl),
   PORT: port(8070).describe('Port of the HTTP API, at which gateways append too.'),
-  API_KEYS: secretList(16)
-    .optional()
-    .describe(
-      'Keys, separated by commas, one of which publishes and deletes as `Authorization: Bearer`. Without it everybody may. Reading is open either way.',
-    ),
+  ...keySettings({
+    guarded: 'publish and to delete',
+    read: 'read messages: a page, a long poll, a stream',
+  }),
   HISTORY_SIZE: count(DEFAULT_RETENTION.historySize, 1, 1_000_000).describe(
     'Messages that are kept of each room, or somewhat more.',
   ),
@@ -47,17 +52,14 @@ export const brokerSettings = {
   ),
 } satisfies SettingsShape
 
-export interface Config {
+export interface Config extends InternalConfig, KeysConfig {
   readonly host: string
   readonly port: number
   readonly metricsPort: number
   readonly logLevel: string
-  readonly internalToken: string | undefined
   readonly shutdownTimeoutMs: number
   readonly redisUrl: string
   readonly redisKeyPrefix: string
-  /** Empty: everybody may publish and delete. */
-  readonly apiKeys: readonly string[]
   readonly textMaxBytes: number
   readonly historySize: number
   readonly historyTtlMs: number
@@ -77,11 +79,11 @@ export function parseConfig(env: Environment): Config {
     port: settings.PORT,
     metricsPort: settings.METRICS_PORT,
     logLevel: settings.LOG_LEVEL,
-    internalToken: settings.INTERNAL_TOKEN,
+    ...internalConfigOf(settings),
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
     redisUrl: settings.REDIS_URL,
     redisKeyPrefix: settings.REDIS_KEY_PREFIX,
-    apiKeys: settings.API_KEYS ?? [],
+    ...keysConfigOf(settings),
     textMaxBytes: settings.TEXT_MAX_BYTES,
     historySize: settings.HISTORY_SIZE,
     historyTtlMs: settings.HISTORY_TTL_MS,

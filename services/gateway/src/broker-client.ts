@@ -3,11 +3,10 @@ import {
   APPEND_PATH,
   AppendResponse,
   encodeAppendRequest,
-  INTERNAL_TOKEN_HEADER,
   type AppendBatch,
   type AppendResult,
 } from '@roomcast/protocol'
-import { watchReplicas } from '@roomcast/runtime'
+import { watchReplicas, type InternalAccess } from '@roomcast/runtime'
 import { Agent } from 'undici'
 
 /** How long a broker may take to answer, in milliseconds. After that the outcome is unknown and the batch goes to another. */
@@ -23,7 +22,7 @@ export interface BrokerClient {
 
 export async function createBrokerClient(options: {
   readonly urls: readonly string[]
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   /** Requests under way at a time to one broker. */
   readonly concurrency: number
 }): Promise<BrokerClient> {
@@ -34,12 +33,7 @@ export async function createBrokerClient(options: {
     bodyTimeout: ANSWER_TIMEOUT_MS,
     connect: { timeout: CONNECT_TIMEOUT_MS },
   })
-  const headers = {
-    'content-type': APPEND_CONTENT_TYPE,
-    ...(options.internalToken === undefined
-      ? {}
-      : { [INTERNAL_TOKEN_HEADER]: options.internalToken }),
-  }
+  const { internal } = options
   let turn = Math.floor(Math.random() * 1_000)
 
   return {
@@ -53,7 +47,7 @@ export async function createBrokerClient(options: {
           origin,
           path: APPEND_PATH,
           method: 'POST',
-          headers,
+          headers: { 'content-type': APPEND_CONTENT_TYPE, ...internal.headers() },
           body: encodeAppendRequest(batches),
         })
         if (statusCode !== 200) {

@@ -6,7 +6,6 @@ import {
   roomNamespace,
   roomOfNamespace,
   ROOMS_PER_CONNECTION_MAX,
-  type Refusal,
 } from '@roomcast/protocol'
 import { namespacesOf, wasClosedByClient } from './engine/connection.ts'
 import { refuseRevoked } from './disconnect.ts'
@@ -28,6 +27,7 @@ import {
   type ChatSocket,
   openSession,
   sessionOf,
+  tellRefusal,
 } from './sockets.ts'
 
 type Reply = (answer: object) => void
@@ -159,15 +159,6 @@ function split(args: readonly unknown[]): { request: unknown; ack: Reply | undef
   const last = args.at(-1)
   const ack = typeof last === 'function' ? (last as Reply) : undefined
   return { request: args[0] === last ? (ack === undefined ? args[0] : undefined) : args[0], ack }
-}
-
-function tellRefusal(socket: ChatSocket, { code, message, retryAfterMs }: Refusal): void {
-  const { destination } = sessionOf(socket)
-  socket.emit('message', {
-    event: 'error',
-    room: destination.kind === 'room' ? destination.room : '',
-    data: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-  })
 }
 
 /**

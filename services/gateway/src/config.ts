@@ -6,6 +6,8 @@ import {
   commonSettings,
   count,
   flag,
+  internalConfigOf,
+  internalSettings,
   list,
   ms,
   parseSettings,
@@ -13,12 +15,15 @@ import {
   roomLogSettings,
   urls,
   type Environment,
+  type InternalConfig,
   type SettingsShape,
 } from '@roomcast/runtime'
 import { z } from 'zod'
+import { hooksConfig, hooksSettings, type HooksConfig } from './hooks-config.ts'
 
 export const gatewaySettings = {
   ...commonSettings,
+  ...internalSettings,
   ...roomLogSettings(parseRedisUrl),
   PORT: port(8080).describe('Port for Socket.IO and the chat page.'),
   BROKER_URL: urls(['http', 'https']).describe(
@@ -105,14 +110,14 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...hooksSettings,
 } satisfies SettingsShape
 
-export interface Config {
+export interface Config extends InternalConfig {
   readonly host: string
   readonly port: number
   readonly metricsPort: number
   readonly logLevel: string
-  readonly internalToken: string | undefined
   readonly shutdownTimeoutMs: number
   readonly redisUrl: string
   readonly redisKeyPrefix: string
@@ -143,6 +148,8 @@ export interface Config {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  /** Undefined: no backend is asked about anything. */
+  readonly hooks: HooksConfig | undefined
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -153,7 +160,7 @@ export function parseConfig(env: Environment): Config {
     port: e.PORT,
     metricsPort: e.METRICS_PORT,
     logLevel: e.LOG_LEVEL,
-    internalToken: e.INTERNAL_TOKEN,
+    ...internalConfigOf(e),
     shutdownTimeoutMs: e.SHUTDOWN_TIMEOUT_MS,
     redisUrl: e.REDIS_URL,
     redisKeyPrefix: e.REDIS_KEY_PREFIX,
@@ -183,5 +190,6 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    hooks: hooksConfig(e),
   }
 }

@@ -2,9 +2,8 @@ import type { Revocation } from '@roomcast/roomlog'
 import { identityOf } from './identity.ts'
 import type { Context } from './member/context.ts'
 import { depart } from './member/leave.ts'
-import { tellRemoval } from './member/remove.ts'
 import { isRevoked, refusalOfRevocation, type RevocationWatch } from './revocations.ts'
-import { sessionOf, type ChatServer, type ChatSocket } from './sockets.ts'
+import { sessionOf, tellRefusal, type ChatServer, type ChatSocket } from './sockets.ts'
 
 /**
  * Ends the connections of a user here, and the sessions of his memberships with them: their clients are told why, and do not come back by
@@ -27,8 +26,8 @@ export function disconnectUser(
   const meant = [...socketsOf(io)].filter(isMeant)
   // All memberships first: the end of a connection would leave those of its other rooms to be recovered.
   for (const socket of meant) {
-    const { member, destination } = sessionOf(socket)
-    if (destination.kind === 'room') tellRemoval(socket, destination.room, refusal)
+    const { member } = sessionOf(socket)
+    tellRefusal(socket, refusal.toRefusal())
     if (member !== undefined) depart(context, member, 'meant')
   }
   for (const socket of meant) {

@@ -40,6 +40,8 @@ export const RECOVERY_RESULTS = [
   'too_many',
   /** A moderator removed the user meanwhile. */
   'removed',
+  /** The hook for joins refused it. */
+  'forbidden',
   /** The id or offset is not one that a server made, or of another namespace. */
   'invalid',
   /** Another connection took the session at the same moment. */

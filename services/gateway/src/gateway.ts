@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net'
 import type { RoomLog } from '@roomcast/roomlog'
 import {
   Closer,
+  createSecretFacts,
   latch,
   listenFault,
+  openInternalAccess,
   serveHealth,
   VERSION,
   type Log,
@@ -27,6 +29,7 @@ import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
 import { removeUser } from './member/remove.ts'
 import { forwardStrays } from './forward.ts'
+import { NO_HOOKS, openHooks } from './hooks/hooks.ts'
 import { createLostGateways } from './lost-gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
@@ -83,6 +86,11 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
   const clock = (): number => performance.now()
   const closer = new Closer()
   try {
+    const internal = await openInternalAccess(
+      config,
+      createSecretFacts('gateway', 'internal_token', { telemetry, log }),
+    )
+    closer.add(() => internal.close())
     const pages = await createPages()
     closer.add(() => pages.close())
     let isEnding = false
@@ -124,7 +132,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       now: clock,
     })
 
-    const ids = createSessionIds(instance, config.internalToken ?? 'roomcast')
+    const ids = createSessionIds(instance, internal.tokens)
     // Engine.IO documents `generateId` as the way to choose ids; its types know it as a private part.
     Object.assign(io.engine, { generateId: () => ids.create() })
 
@@ -151,15 +159,28 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     })
     const brokers = await createBrokerClient({
       urls: config.brokerUrls,
-      internalToken: config.internalToken,
+      internal,
       concurrency: FLIGHTS_MAX,
     })
     closer.add(() => brokers.close())
     const presence = await createPresenceClient({
       urls: config.presenceUrls,
-      internalToken: config.internalToken,
+      internal,
     })
     closer.add(() => presence.close())
+    const hooks =
+      config.hooks === undefined
+        ? NO_HOOKS
+        : await openHooks(config.hooks, {
+            gateway: config.pod,
+            textMaxBytes: config.textMaxBytes,
+            maxPayloadBytes: config.maxPayloadBytes,
+            telemetry,
+            log,
+            now,
+            clock,
+          })
+    closer.add(() => hooks.close())
     const outbox = createOutbox({
       instance,
       maxMessages: config.outboxMaxMessages,
@@ -195,7 +216,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     const port = await listenPages(pages, config)
     const reporter = startReporter({
       presenceUrls: config.presenceUrls,
-      internalToken: config.internalToken,
+      internal,
       gateway: {
         instance,
         pod: config.pod,
@@ -235,6 +256,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     let messageIds = 0
     const context: Context = {
       config,
+      hooks,
       rooms,
       outbox,
       quits,

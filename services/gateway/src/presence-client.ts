@@ -1,12 +1,11 @@
 import {
   ClientError,
   INTERNAL_MEMBERS_PATH,
-  INTERNAL_TOKEN_HEADER,
   MEMBERS_LIMIT_MAX,
   MembersView,
   type RoomId,
 } from '@roomcast/protocol'
-import { watchReplicas } from '@roomcast/runtime'
+import { watchReplicas, type InternalAccess } from '@roomcast/runtime'
 import { Agent } from 'undici'
 
 /** How long a replica may take to answer, in milliseconds. */
@@ -30,14 +29,13 @@ export interface PresenceClient {
 
 export async function createPresenceClient({
   urls,
-  internalToken,
+  internal,
 }: {
   readonly urls: readonly string[]
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
 }): Promise<PresenceClient> {
   const replicas = await watchReplicas(urls)
   const agent = new Agent({ connections: CONNECTIONS_MAX })
-  const headers = internalToken === undefined ? {} : { [INTERNAL_TOKEN_HEADER]: internalToken }
   const asked = new Map<RoomId, Promise<MembersView>>()
   let turn = Math.floor(Math.random() * 1_000)
 
@@ -52,7 +50,7 @@ export async function createPresenceClient({
         origin,
         path: `${path}?limit=${MEMBERS_LIMIT_MAX}`,
         method: 'GET',
-        headers,
+        headers: internal.headers(),
         signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       })
       const text = await body.text()

@@ -1,6 +1,5 @@
 import { WebSocket, type RawData } from 'ws'
 import {
-  INTERNAL_TOKEN_HEADER,
   PresenceToGateway,
   REPORT_BEAT_INTERVAL_MS,
   REPORT_DIFF_INTERVAL_MS,
@@ -11,7 +10,7 @@ import {
   type GatewayTotals,
   type ReportedMember,
 } from '@roomcast/protocol'
-import type { Log } from '@roomcast/runtime'
+import type { InternalAccess, Log } from '@roomcast/runtime'
 
 /**
  * How long a connection may take until its `welcome`, in milliseconds. An attempt that was lost in the network is one that TCP repeats
@@ -66,7 +65,7 @@ export interface ReportLink {
 export interface ReportLinkOptions {
   /** Base URL of the replica. */
   readonly url: string
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   readonly gateway: GatewayInfo
   /** What is reported: the members by sid, read when a report is written, and the totals, a new object with each change. */
   readonly members: ReadonlyMap<string, ReportedMember>
@@ -104,7 +103,7 @@ interface Connection {
 
 /** Connects at once, and again whenever the connection ended. */
 export function openReportLink(options: ReportLinkOptions): ReportLink {
-  const { url, internalToken, gateway, members, totals, clock, log } = options
+  const { url, internal, gateway, members, totals, clock, log } = options
   const { isTaken, onHeard, onEnded } = options
   let connection: Connection | undefined
   let retryAtMs = 0
@@ -116,7 +115,7 @@ export function openReportLink(options: ReportLinkOptions): ReportLink {
 
   const connect = (): void => {
     const ws = new WebSocket(url.replace(/^http/, 'ws') + REPORT_PATH, {
-      headers: internalToken === undefined ? {} : { [INTERNAL_TOKEN_HEADER]: internalToken },
+      headers: internal.headers(),
       handshakeTimeout: CONNECT_TIMEOUT_MS,
       maxPayload: FRAME_MAX_BYTES,
       perMessageDeflate: false,

@@ -6,7 +6,7 @@ import {
   type RoomId,
   type Shed,
 } from '@roomcast/protocol'
-import { watchReplicas, type Log, type Replicas } from '@roomcast/runtime'
+import { watchReplicas, type InternalAccess, type Log, type Replicas } from '@roomcast/runtime'
 import { openReportLink, type Hearsay, type ReportLink } from './report-link.ts'
 
 /** What one process tells presence, and hears from it. Nothing here throws or waits: without presence the gateway goes on. */
@@ -26,7 +26,7 @@ export interface Reporter {
 export interface ReporterOptions {
   /** Base URLs of presence; a host that resolves to several addresses stands for several replicas. */
   readonly presenceUrls: readonly string[]
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   readonly gateway: GatewayInfo
   readonly log: Log
   readonly now: () => number
@@ -59,7 +59,7 @@ interface Place {
 
 /** Reports this gateway to every replica of presence, and listens to them. */
 export function startReporter(options: ReporterOptions): Reporter {
-  const { presenceUrls, internalToken, gateway, log, now } = options
+  const { presenceUrls, internal, gateway, log, now } = options
   const { onGateways, onCounts, onShed, onAnnounce } = options
   const { tickMs = REPORT_DIFF_INTERVAL_MS } = options
   const members = new Map<string, ReportedMember>()
@@ -136,7 +136,7 @@ export function startReporter(options: ReporterOptions): Reporter {
   const open = (url: string): Place => {
     const link = openReportLink({
       url,
-      internalToken,
+      internal,
       gateway,
       members,
       totals: () => totals,

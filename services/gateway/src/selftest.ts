@@ -7,12 +7,24 @@
  * the likely cause. The room it uses is its own, and is deleted.
  */
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { lookup } from 'node:dns/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
 import type { MessagesView, RoomView, Message } from '@roomcast/protocol'
-import { list, parseSettings, SettingsError, urls, watchReplicas } from '@roomcast/runtime'
-import type { z } from 'zod'
+import {
+  mayUseRoom,
+  parseKeys,
+  parseSettings,
+  SecretsFault,
+  secretString,
+  SettingsError,
+  urls,
+  watchReplicas,
+  type KeyEntry,
+  type Scope,
+} from '@roomcast/runtime'
+import { z } from 'zod'
 import { likelyCause, type Health, type ServiceName } from './diagnosis.ts'
 
 /** How long one step may take, in milliseconds. */
@@ -43,7 +55,11 @@ const settings = {
     ),
   BROKER_HEALTH_URL: urls(['http']).optional(),
   PRESENCE_HEALTH_URL: urls(['http']).optional(),
-  API_KEYS: list('key', /^\S+$/, 'must be keys').optional(),
+  API_KEYS_FILE: z
+    .string()
+    .optional()
+    .describe("The services' own: for each step one of the keys that may do it is presented."),
+  API_KEYS: secretString().optional().describe('The same as a text.'),
 }
 
 interface Heard {
@@ -72,9 +88,13 @@ async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
   const [presence = ''] = env.PRESENCE_URL
   const room = `selftest-${randomBytes(6).toString('hex')}`
   const roomUrl = (base: string): string => `${base.replace(/\/$/, '')}/v1/rooms/${room}`
-  const key = env.API_KEYS?.[0]
-  const headers: Record<string, string> =
-    key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const keys = await readKeys(env)
+  const keyFor = (scope: Scope): KeyEntry | undefined =>
+    keys.find((entry) => entry.scopes.includes(scope) && mayUseRoom(entry, room))
+  const headersFor = (scope: Scope): Record<string, string> => {
+    const entry = keyFor(scope)
+    return entry === undefined ? {} : { authorization: `Bearer ${entry.key}` }
+  }
   const clients: Client[] = []
   const join = async (
     name: string,
@@ -111,12 +131,18 @@ async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
 
     const places = first === second ? 1 : 2
     await eventually(`presence to count 2 members on ${places} of the gateways`, async () => {
-      const { online, gateways } = await getJson<z.infer<typeof RoomView>>(roomUrl(presence))
+      const { online, gateways } = await getJson<z.infer<typeof RoomView>>(
+        roomUrl(presence),
+        headersFor('stats'),
+      )
       return online === 2 && gateways === places ? undefined : `it says ${online} on ${gateways}`
     })
     say(`ok: presence counts 2 members on ${places} of the gateways`)
 
-    const { messages } = await getJson<z.infer<typeof MessagesView>>(`${roomUrl(broker)}/messages`)
+    const { messages } = await getJson<z.infer<typeof MessagesView>>(
+      `${roomUrl(broker)}/messages`,
+      headersFor('read'),
+    )
     const kept = messages.flatMap(({ event, offset }) =>
       event === 'broadcast_say' ? [offset] : [],
     )
@@ -125,14 +151,18 @@ async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
     }
     say('ok: the history has both, in their order')
 
-    const published = await request(`${roomUrl(broker)}/messages`, {
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify({ username: 'backend', text: 'from the API' }),
-    })
-    const { offset } = (await published.json()) as { offset: string }
-    for (const client of [alice, bob]) await hears(client, 'from the API', offset)
-    say('ok: what the API publishes reaches both')
+    if (keys.length > 0 && keyFor('publish') === undefined) {
+      say('passed over: publishing by the API, since no key may publish to any room')
+    } else {
+      const published = await request(`${roomUrl(broker)}/messages`, {
+        method: 'POST',
+        headers: { ...headersFor('publish'), 'content-type': 'application/json' },
+        body: JSON.stringify({ username: 'backend', text: 'from the API' }),
+      })
+      const { offset } = (await published.json()) as { offset: string }
+      for (const client of [alice, bob]) await hears(client, 'from the API', offset)
+      say('ok: what the API publishes reaches both')
+    }
 
     const entrances = [
       ...(env.PUBLIC_URLS ?? []).map((url) => [url, 'websocket'] as const),
@@ -150,9 +180,22 @@ async function run(env: z.output<z.ZodObject<typeof settings>>): Promise<void> {
     }
   } finally {
     for (const { socket } of clients) socket.disconnect()
-    await request(roomUrl(broker), { method: 'DELETE', headers }).catch((error: unknown) =>
-      say(`the room ${room} could not be deleted: ${inWords(error)}`),
+    await request(roomUrl(broker), { method: 'DELETE', headers: headersFor('delete') }).catch(
+      (error: unknown) => say(`the room ${room} could not be deleted: ${inWords(error)}`),
     )
+  }
+}
+
+async function readKeys(
+  env: Pick<z.output<z.ZodObject<typeof settings>>, 'API_KEYS' | 'API_KEYS_FILE'>,
+): Promise<readonly KeyEntry[]> {
+  try {
+    const text =
+      env.API_KEYS_FILE === undefined ? env.API_KEYS : await readFile(env.API_KEYS_FILE, 'utf8')
+    return text === undefined ? [] : parseKeys(text)
+  } catch (error) {
+    const why = error instanceof SecretsFault ? error.message : 'the file can not be read'
+    throw new Failure(`the API keys are not usable: ${why}`, { cause: error })
   }
 }
 
@@ -280,8 +323,8 @@ async function request(url: string, init: RequestInit = {}): Promise<Response> {
   throw new Failure(`${method} ${url} was answered ${response.status}: ${await response.text()}`)
 }
 
-async function getJson<T>(url: string): Promise<T> {
-  return (await (await request(url)).json()) as T
+async function getJson<T>(url: string, headers: Record<string, string>): Promise<T> {
+  return (await (await request(url, { headers })).json()) as T
 }
 
 /** The message of an error and of what caused it. */

@@ -20,23 +20,32 @@ const ID_MAX_CHARS = 128
 
 const ID = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/
 
-/** `key` is shared by the gateways of an installation. */
-export function createSessionIds(instance: string, key: string): SessionIds {
-  const macOf = (text: string): Buffer =>
+/** With what ids are signed where the services have no token. */
+const OPEN_KEY = 'roomcast'
+
+/**
+ * `keys` are shared by the gateways of an installation: an id is made with the first and known by each, so that a key can be replaced
+ * while connections live. Without any, ids can be made up by others; each still leads to a gateway that presence lists.
+ */
+export function createSessionIds(instance: string, keys: () => readonly string[]): SessionIds {
+  const macOf = (text: string, key = OPEN_KEY): Buffer =>
     createHmac('sha256', key).update(text).digest().subarray(0, MAC_BYTES)
 
   return {
     create() {
       const text = `${randomBytes(RANDOM_BYTES).toString('base64url')}.${instance}`
-      return `${text}.${macOf(text).toString('base64url')}`
+      return `${text}.${macOf(text, keys()[0]).toString('base64url')}`
     },
     ownerOf(sid) {
       if (sid.length > ID_MAX_CHARS) return undefined
       const [, random = '', owner, mac = ''] = ID.exec(sid) ?? []
       if (owner === undefined) return undefined
       const presented = Buffer.from(mac, 'base64url')
-      const expected = macOf(`${random}.${owner}`)
-      const isGenuine = presented.length === expected.length && timingSafeEqual(presented, expected)
+      const known = keys()
+      const isGenuine = (known.length === 0 ? [OPEN_KEY] : known).some((key) => {
+        const expected = macOf(`${random}.${owner}`, key)
+        return presented.length === expected.length && timingSafeEqual(presented, expected)
+      })
       return isGenuine ? owner : undefined
     },
   }

@@ -3,6 +3,7 @@ import {
   ROOM_NAMESPACE_PREFIX,
   roomOfNamespace,
   type ClientToServer,
+  type Refusal,
   type ServerToClient,
 } from '@roomcast/protocol'
 import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io'
@@ -50,4 +51,14 @@ function destination(parsed: ReturnType<typeof parseRoomId>): Destination {
   return parsed.room === undefined
     ? { kind: 'bad', message: parsed.message }
     : { kind: 'room', room: parsed.room }
+}
+
+/** Tells a client of a refusal that no acknowledgement carries. */
+export function tellRefusal(socket: ChatSocket, { code, message, retryAfterMs }: Refusal): void {
+  const { destination } = sessionOf(socket)
+  socket.emit('message', {
+    event: 'error',
+    room: destination.kind === 'room' ? destination.room : '',
+    data: { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  })
 }

@@ -204,9 +204,9 @@ describe('a gateway without presence', () => {
 
   it('is refused for a wrong token and goes on', async () => {
     await using scene = new Scene()
-    const { url } = await scene.presence({ internalToken: 'a-token-of-the-cluster' })
+    const { url } = await scene.presence({ internalTokens: ['a-token-of-the-cluster'] })
     await using peer = await Peer.open('p')
-    const a = scene.gateway('a', [url, peer.url], { internalToken: 'another-token-here' })
+    const a = scene.gateway('a', [url, peer.url], { internalTokens: ['another-token-here'] })
     await until('it reports elsewhere', () => peer.of('state').length === 1)
     expect(a.isKnown()).toBe(false)
   })

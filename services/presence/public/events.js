@@ -20,7 +20,8 @@ export function followEvents(on) {
     while (!closed.signal.aborted) {
       const code = await connect().catch(() => undefined)
       if (closed.signal.aborted) return
-      if (code === 'unauthorized') {
+      // A key that lacks the right is refused as one that is unknown: another one has to be entered.
+      if (code === 'unauthorized' || code === 'forbidden') {
         on.unauthorized()
         return
       }

@@ -152,7 +152,8 @@ function drawState() {
   write(byId('banner'), bannerWords())
   byId('banner').hidden = bannerWords() === ''
   if (!cluster.isKnown) return
-  const { name, version, startedAt } = cluster.replica
+  const { name, version, startedAt, open } = cluster.replica
+  byId('open-notice').hidden = !open
   const time = durationWords(Math.max(0, cluster.now() - startedAt))
   write(byId('replica'), t('replicaLine', { name, version, time }))
   const total = cluster.gateways.length

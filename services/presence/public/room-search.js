@@ -1,3 +1,5 @@
+import { keyHeaders } from './key.js'
+
 /** How long nothing may be typed before it is searched for, in milliseconds. */
 const TYPING_MS = 200
 /** How often what was found is looked at again, in milliseconds. */
@@ -25,7 +27,10 @@ export function createRoomSearch(field, { onFound }) {
     const query = new URLSearchParams({ search, limit: FOUND_MAX })
     let found
     try {
-      const response = await fetch(`/v1/rooms?${query}`, { cache: 'no-store' })
+      const response = await fetch(`/v1/rooms?${query}`, {
+        headers: keyHeaders(),
+        cache: 'no-store',
+      })
       if (!response.ok) throw new Error(`answered ${response.status}`)
       found = { search, hasFailed: false, ...(await response.json()) }
     } catch {

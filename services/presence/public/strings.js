@@ -11,6 +11,7 @@ export const STRINGS = {
     keyMissing: 'Enter an API key.',
     keyRefused: 'This key was not accepted.',
     forgetKey: 'Forget key',
+    openNotice: 'Open to everybody who reaches this page. API_KEYS or API_KEYS_FILE close it.',
 
     connecting: 'Connecting…',
     live: 'Live',
@@ -86,6 +87,7 @@ export const STRINGS = {
     keyMissing: '请输入 API 密钥。',
     keyRefused: '此密钥未被接受。',
     forgetKey: '清除密钥',
+    openNotice: '任何能访问此页面的人都可以查看。设置 API_KEYS 或 API_KEYS_FILE 可将其关闭。',
 
     connecting: '连接中…',
     live: '实时',

@@ -5,11 +5,16 @@ import { REPORT_BEAT_INTERVAL_MS } from '@roomcast/protocol'
 import {
   commonSettings,
   count,
+  internalConfigOf,
+  internalSettings,
+  keysConfigOf,
+  keySettings,
   ms,
   parseSettings,
   port,
-  secretList,
   type Environment,
+  type InternalConfig,
+  type KeysConfig,
   type SettingsShape,
 } from '@roomcast/runtime'
 
@@ -18,12 +23,12 @@ const WARMUP_BEYOND_LEASE_MS = 1_000
 
 export const presenceSettings = {
   ...commonSettings,
+  ...internalSettings,
   PORT: port(8090).describe('Port of the HTTP API, at which gateways report too.'),
-  API_KEYS: secretList(16)
-    .optional()
-    .describe(
-      'Keys, separated by commas, one of which opens the dashboard, its event stream and history, and the lists of members, as `Authorization: Bearer`. Without it they are open to everybody. Totals, gateways and rooms are open either way.',
-    ),
+  ...keySettings({
+    guarded: 'open the dashboard, its event stream and history, and the lists of members',
+    read: 'see totals, gateways and rooms; `/v1/scale`, for autoscalers, is open either way',
+  }),
   LEASE_MS: ms(3_000, 60_000, 2 * REPORT_BEAT_INTERVAL_MS).describe(
     'How long a gateway may be silent before what it reported is forgotten. Gateways speak once a second at least.',
   ),
@@ -44,14 +49,11 @@ export const presenceSettings = {
   ...dutiesSettings,
 } satisfies SettingsShape
 
-export interface Config {
+export interface Config extends InternalConfig, KeysConfig {
   readonly host: string
   readonly port: number
   readonly metricsPort: number
   readonly logLevel: string
-  readonly internalToken: string | undefined
-  /** Empty: everybody may list members and read events and history. */
-  readonly apiKeys: readonly string[]
   readonly leaseMs: number
   readonly warmupMs: number
   readonly maxStreams: number
@@ -69,8 +71,8 @@ export function parseConfig(env: Environment): Config {
     port: settings.PORT,
     metricsPort: settings.METRICS_PORT,
     logLevel: settings.LOG_LEVEL,
-    internalToken: settings.INTERNAL_TOKEN,
-    apiKeys: settings.API_KEYS ?? [],
+    ...internalConfigOf(settings),
+    ...keysConfigOf(settings),
     leaseMs: settings.LEASE_MS,
     warmupMs: settings.WARMUP_MS ?? settings.LEASE_MS + WARMUP_BEYOND_LEASE_MS,
     maxStreams: settings.MAX_STREAMS,

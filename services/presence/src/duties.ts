@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Closer } from '@roomcast/runtime'
+import { Closer, type InternalAccess } from '@roomcast/runtime'
 import { startAnnouncing } from './announcer.ts'
 import type { DutiesConfig } from './duties-config.ts'
 import type { DutyFacts } from './duty-facts.ts'
@@ -23,7 +23,7 @@ interface Deps {
   readonly pod: string
   /** Name of this replica's process, new with each start. */
   readonly replica: string
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   readonly facts: DutyFacts
   readonly now: () => number
   readonly reports: Pick<Reports, 'shed' | 'announce'>
@@ -122,7 +122,7 @@ export async function startDuties(
 
 async function lead(
   { kubernetes, peers }: DutiesConfig,
-  { pod, replica, internalToken, facts, now }: Deps,
+  { pod, replica, internal, facts, now }: Deps,
   api: KubernetesApi | undefined,
   clock: () => number,
 ): Promise<Leadership> {
@@ -138,5 +138,5 @@ async function lead(
       onFailure: (error) => facts.kubernetesFailed('lease', error),
     })
   }
-  return peers.length === 0 ? alone : followPeers({ peers, replica, internalToken, clock })
+  return peers.length === 0 ? alone : followPeers({ peers, replica, internal, clock })
 }

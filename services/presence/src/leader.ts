@@ -1,5 +1,4 @@
-import { INTERNAL_TOKEN_HEADER } from '@roomcast/protocol'
-import { watchReplicas } from '@roomcast/runtime'
+import { watchReplicas, type InternalAccess } from '@roomcast/runtime'
 import { z } from 'zod'
 import { repeat } from './repeat.ts'
 
@@ -31,14 +30,14 @@ export const alone: Leadership = { isLeader: () => true, close: () => Promise.re
 export async function followPeers({
   peers,
   replica,
-  internalToken,
+  internal,
   clock,
   intervalMs = ASK_INTERVAL_MS,
 }: {
   /** Base URLs, the same for every replica, and this one's among them. */
   readonly peers: readonly string[]
   readonly replica: string
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'headers'>
   /** Never jumps; in milliseconds. */
   readonly clock: () => number
   readonly intervalMs?: number
@@ -48,7 +47,7 @@ export async function followPeers({
   const ask = async (url: string): Promise<string | undefined> => {
     try {
       const answer = await fetch(url + REPLICA_PATH, {
-        headers: internalToken === undefined ? {} : { [INTERNAL_TOKEN_HEADER]: internalToken },
+        headers: internal.headers(),
         signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       })
       return answer.ok ? ReplicaView.parse(await answer.json()).replica : undefined

@@ -11,6 +11,7 @@ import {
 } from '@roomcast/runtime'
 import type { Config } from './config.ts'
 import { createFacts } from './facts.ts'
+import { openDoors } from '@roomcast/runtime/http-access'
 import { createHttpApi } from '@roomcast/runtime/http-api'
 import { startDuties } from './duties.ts'
 import { createDutyFacts } from './duty-facts.ts'
@@ -48,7 +49,14 @@ export async function startPresence(
     now,
   }: { readonly log: Log; readonly telemetry: Telemetry; readonly now: () => number },
 ): Promise<Presence> {
+  const {
+    access,
+    internal,
+    isOpen,
+    close: closeDoors,
+  } = await openDoors('presence', config, { telemetry, log })
   const closer = new Closer()
+  closer.add(closeDoors)
   let isClosing = false
   const close = (): Promise<void> => {
     isClosing = true
@@ -61,11 +69,11 @@ export async function startPresence(
     return state.isComplete ? undefined : 'the gateways had no time to report yet'
   }
 
-  const { apiKeys, maxStreams, internalToken, pod } = config
+  const { maxStreams, pod } = config
   /** Of this process, new with each start. */
   const id = randomUUID()
   const history = new History()
-  const replica = { name: config.pod, version: VERSION, startedAt: now() }
+  const replica = { name: config.pod, version: VERSION, startedAt: now(), open: isOpen }
   const feed = startFeed({ state, replica, history, maxStreams, now })
   // For a start that fails; otherwise it is long closed.
   closer.add(() => feed.close())
@@ -76,14 +84,14 @@ export async function startPresence(
     description: 'Who is connected where: totals, gateways, rooms and their members.',
     log,
   })
-  api.register(statsRoute({ state }))
-  api.register(gatewaysRoute({ state }))
-  api.register(roomsRoutes({ state }))
-  api.register(membersRoute({ state, apiKeys, internalToken }))
+  api.register(statsRoute({ state, access }))
+  api.register(gatewaysRoute({ state, access }))
+  api.register(roomsRoutes({ state, access }))
+  api.register(membersRoute({ state, access, internal }))
   api.register(scaleRoute({ state }))
-  api.register(eventsRoute({ feed, facts, apiKeys }))
-  api.register(historyRoute({ history, apiKeys, now }))
-  api.register(replicaRoute({ replica: id, internalToken }))
+  api.register(eventsRoute({ feed, facts, access }))
+  api.register(historyRoute({ history, access, now }))
+  api.register(replicaRoute({ replica: id, internal }))
   api.register(pages)
 
   try {
@@ -97,7 +105,7 @@ export async function startPresence(
       server: api.server,
       state,
       replica: id,
-      internalToken,
+      internal,
       facts,
       log,
       now,
@@ -111,15 +119,18 @@ export async function startPresence(
       host,
       pod,
       replica: id,
-      internalToken,
+      internal,
       facts: createDutyFacts({ telemetry, log }),
       now,
       reports,
     })
     // First of all, so that another replica can lead.
     closer.add(() => duties.close())
-    if (apiKeys.length === 0)
-      log.warn('API_KEYS is not set: everybody may list members and see the dashboard')
+    if (isOpen) {
+      log.warn(
+        'OPEN: everybody who reaches this port may list members and see the dashboard; set API_KEYS or API_KEYS_FILE to close it',
+      )
+    }
     const { port } = api.server.address() as AddressInfo
     log.info({ port, metricsPort: health.port }, 'presence listens')
     return { port, metricsPort: health.port, notReadyBecause, close, [Symbol.asyncDispose]: close }

@@ -4,12 +4,11 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import {
   GatewayToPresence,
-  INTERNAL_TOKEN_HEADER,
   REPORT_PATH,
   type PresenceToGateway,
   type RoomId,
 } from '@roomcast/protocol'
-import { isInternalCaller, type Log } from '@roomcast/runtime'
+import { callerOf, type InternalAccess, type Log } from '@roomcast/runtime'
 import { CountFeed } from './counts.ts'
 import type { Facts } from './facts.ts'
 import { isIn, ownersIn } from './roster.ts'
@@ -72,7 +71,7 @@ export function startReports({
   server,
   state,
   replica,
-  internalToken,
+  internal,
   facts,
   log,
   now,
@@ -81,7 +80,7 @@ export function startReports({
   readonly state: PresenceState
   /** Name of this replica's process, new with each start. */
   readonly replica: string
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'admits'>
   readonly facts: Facts
   readonly log: Log
   readonly now: () => number
@@ -154,13 +153,8 @@ export function startReports({
   }
 
   const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const token = req.headers[INTERNAL_TOKEN_HEADER]
-    const caller = {
-      address: req.socket.remoteAddress,
-      token: typeof token === 'string' ? token : undefined,
-    }
     if ((req.url ?? '').split('?', 1)[0] !== REPORT_PATH) refuse(socket, 404)
-    else if (!isInternalCaller(internalToken, caller)) refuse(socket, 401)
+    else if (!internal.admits(callerOf(req.headers, req.socket))) refuse(socket, 401)
     else if (links.size >= LINKS_MAX) refuse(socket, 503)
     else sockets.handleUpgrade(req, socket, head, accept)
   }

@@ -9,8 +9,11 @@ describe('the configuration of presence', () => {
       port: 8090,
       metricsPort: 9464,
       logLevel: 'info',
-      internalToken: undefined,
       apiKeys: [],
+      apiKeysFile: undefined,
+      readRequiresKey: false,
+      internalTokens: [],
+      internalTokenFile: undefined,
       leaseMs: 3_000,
       warmupMs: 4_000,
       maxStreams: 200,
@@ -31,7 +34,7 @@ describe('the configuration of presence', () => {
 
   it('reads several keys', () => {
     const keys = 'first-key-of-the-team, second-key-of-the-team'
-    expect(parseConfig({ API_KEYS: keys }).apiKeys).toEqual([
+    expect(parseConfig({ API_KEYS: keys }).apiKeys.map(({ key }) => key)).toEqual([
       'first-key-of-the-team',
       'second-key-of-the-team',
     ])

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { PresenceChange, PresenceView, RoomId, type HistoryView } from '@roomcast/protocol'
-import { VERSION } from '@roomcast/runtime'
+import { parseKeys, VERSION } from '@roomcast/runtime'
 import { encodeEvent, EventStream } from '../src/event-stream.ts'
 import { readEvents } from './event-reader.ts'
 import { get, Scene } from './replicas.ts'
@@ -84,7 +84,7 @@ describe('the event stream of presence', () => {
 
   it('takes a key, as history does, when there are keys', async () => {
     await using scene = new Scene()
-    const { url } = await scene.presence({ apiKeys: [key] })
+    const { url } = await scene.presence({ apiKeys: parseKeys(key) })
     for (const path of ['/v1/events', '/v1/history']) {
       expect(await get(url + path)).toMatchObject({ status: 401, body: { code: 'unauthorized' } })
     }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { createInternalAccess } from '@roomcast/runtime'
 import { followPeers, REPLICA_PATH, type Leadership } from '../src/leader.ts'
 import { get, Scene } from './replicas.ts'
 import { until } from './until.ts'
@@ -11,7 +12,7 @@ async function follow(peers: readonly string[], url: string): Promise<Leadership
   return followPeers({
     peers,
     replica: await idOf(url),
-    internalToken: undefined,
+    internal: createInternalAccess(() => []),
     clock: () => performance.now(),
     intervalMs: 20,
   })
@@ -45,7 +46,7 @@ describe('replicas that know each other by a list', () => {
   it('tell who they are to each other alone', async () => {
     await using scene = new Scene()
     const internalToken = 'a-token-of-the-cluster'
-    const { url } = await scene.presence({ internalToken })
+    const { url } = await scene.presence({ internalTokens: [internalToken] })
     expect((await get(url + REPLICA_PATH)).status).toBe(401)
     const known = await get(url + REPLICA_PATH, { 'x-roomcast-token': internalToken })
     expect(known).toMatchObject({ status: 200, body: { replica: expect.any(String) } })

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals'
+import { parseKeys } from '@roomcast/runtime'
 import { Scene } from './replicas.ts'
 
 it.each([
@@ -10,7 +11,7 @@ it.each([
   ['/favicon.ico', 'image/svg+xml'],
 ])('serves %s, and lets nothing in from elsewhere', async (path, type) => {
   await using scene = new Scene()
-  const { url } = await scene.presence({ apiKeys: ['a-key-of-the-team'] })
+  const { url } = await scene.presence({ apiKeys: parseKeys('a-key-of-the-team') })
   const response = await fetch(url + path)
   await response.arrayBuffer()
   expect([response.status, response.headers.get('content-type')]).toEqual([

@@ -1,4 +1,4 @@
-import { Closer, createLog, startTelemetry } from '@roomcast/runtime'
+import { Closer, createInternalAccess, createLog, startTelemetry } from '@roomcast/runtime'
 import {
   REPORT_DIFF_INTERVAL_MS,
   type GatewayInfo,
@@ -13,8 +13,11 @@ const base: Config = {
   port: 0,
   metricsPort: 0,
   logLevel: 'silent',
-  internalToken: undefined,
+  internalTokens: [],
+  internalTokenFile: undefined,
   apiKeys: [],
+  apiKeysFile: undefined,
+  readRequiresKey: false,
   leaseMs: 3_000,
   warmupMs: 0,
   maxStreams: 200,
@@ -54,7 +57,7 @@ export class Scene implements AsyncDisposable {
   gateway(
     instance: string,
     presenceUrls: readonly string[],
-    { internalToken }: { internalToken?: string } = {},
+    { internalTokens = [] }: { internalTokens?: readonly string[] } = {},
   ): TestGateway {
     const counts = new Map<string, number>()
     const heard: (readonly [RoomId, number])[] = []
@@ -62,7 +65,7 @@ export class Scene implements AsyncDisposable {
     const sheds: Shed[] = []
     const reporter = startReporter({
       presenceUrls,
-      internalToken,
+      internal: createInternalAccess(() => internalTokens),
       gateway: infoOf(instance),
       log: this.#log,
       now: this.now,

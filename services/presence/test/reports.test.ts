@@ -237,13 +237,13 @@ describe('the report endpoint', () => {
 
   it('is for those who have the token', async () => {
     await using scene = new Scene()
-    const internalToken = 'a-token-of-the-cluster'
-    const { url } = await scene.presence({ internalToken })
+    const internalTokens = ['a-token-of-the-cluster']
+    const { url } = await scene.presence({ internalTokens })
     await expect(rawGateway(url)).rejects.toThrow('401')
     await expect(rawGateway(url, { 'x-roomcast-token': 'another-token-here' })).rejects.toThrow(
       '401',
     )
-    const a = scene.gateway('a', [url], { internalToken })
+    const a = scene.gateway('a', [url], { internalTokens })
     await until('a is known', () => a.isKnown())
   })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { Problem, RoomId, type ReportedMember } from '@roomcast/protocol'
+import { parseKeys, type KeyEntry } from '@roomcast/runtime'
 import { get, Scene } from './replicas.ts'
 import { until } from './until.ts'
 
@@ -13,7 +14,7 @@ const longest = '\u{1F600}'.repeat(128)
 async function withMembers(
   scene: Scene,
   members: readonly (readonly [string, string, string?])[],
-  apiKeys: readonly string[] = [],
+  apiKeys: readonly KeyEntry[] = [],
 ): Promise<string> {
   const { url } = await scene.presence({ apiKeys })
   const gateway = scene.gateway('g', [url])
@@ -127,7 +128,7 @@ describe('the HTTP API of presence', () => {
         ['s1', 'lobby', 'alice'],
         ['s3', 'lobby', 'alice'],
       ],
-      [key],
+      parseKeys(key),
     )
     const path = `${url}/v1/rooms/lobby/members`
     const refused = await get(path)
@@ -190,7 +191,7 @@ describe('the HTTP API of presence', () => {
       '/v1/stats',
     ])
     const { responses } = paths['/v1/rooms/{room}/members']?.get ?? { responses: {} }
-    expect(Object.keys(responses)).toEqual(['200', '400', '401'])
+    expect(Object.keys(responses)).toEqual(['200', '400', '401', '403'])
     expect(JSON.stringify(responses['401'])).toContain('application/problem+json')
   })
 })

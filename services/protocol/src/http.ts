@@ -145,6 +145,7 @@ export const PresenceView = z.object({
     name: z.string().describe('of the replica that answers: its pod'),
     version: z.string(),
     startedAt: z.number(),
+    open: z.boolean().describe('whether it has no API keys, so that everybody may see this'),
   }),
   stats: StatsView,
   gateways: z.array(GatewayView).describe('every one, by pod'),

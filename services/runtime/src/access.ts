@@ -1,33 +1,46 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import type { InternalConfig, KeysConfig } from './access-config.ts'
+import { createApiKeys, parseKeys, type ApiKeys } from './api-keys.ts'
+import { createInternalAccess, parseTokens, type InternalAccess } from './internal-access.ts'
+import { openSecretFile, type SecretFileFacts } from './secret-file.ts'
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-/** Whether two secrets are equal, in a time that tells nothing about them. */
-export function isSameSecret(a: string, b: string): boolean {
-  return timingSafeEqual(digest(a), digest(b))
+/** What is read from files stays up to date until it is closed. */
+interface Closable {
+  close(): void
 }
 
-/** Whether an address is of the loopback interface, also in IPv6 form. */
-export function isLoopback(address: string | undefined): boolean {
-  if (address === undefined) return false
-  const v4 = address.startsWith('::ffff:') ? address.slice(7) : address
-  return v4.startsWith('127.') || address === '::1'
+/** The services' tokens as the configuration has them. Rejects with `SettingsError` when their file is not usable. */
+export async function openInternalAccess(
+  { internalTokens, internalTokenFile }: InternalConfig,
+  facts: SecretFileFacts,
+): Promise<InternalAccess & Closable> {
+  if (internalTokenFile === undefined) {
+    return { ...createInternalAccess(() => internalTokens), close: () => undefined }
+  }
+  const file = await openSecretFile(internalTokenFile, {
+    setting: 'INTERNAL_TOKEN_FILE',
+    parse: parseTokens,
+    facts,
+  })
+  return { ...createInternalAccess(file.current), close: file.close }
 }
 
-/** Whether a caller may use internal endpoints: by the token when there is one, else from this machine alone. */
-export function isInternalCaller(
-  token: string | undefined,
-  caller: { address: string | undefined; token: string | undefined },
-): boolean {
-  return token === undefined
-    ? isLoopback(caller.address)
-    : caller.token !== undefined && isSameSecret(caller.token, token)
+/** The keys of an HTTP API; undefined: everybody may do all. `current` is up to date at every call. */
+export interface KeySource extends Closable {
+  current(): ApiKeys | undefined
 }
 
-/** Whether an `Authorization` header presents one of the keys. */
-export function hasKey(keys: readonly string[], authorization: string | undefined): boolean {
-  const presented = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
-  if (presented === undefined) return false
-  // Every key is compared, so that the time does not tell which one was near.
-  return keys.map((key) => isSameSecret(key, presented)).includes(true)
+/** The keys as the configuration has them. Rejects with `SettingsError` when their file is not usable. */
+export async function openKeys(
+  { apiKeys, apiKeysFile }: KeysConfig,
+  facts: SecretFileFacts,
+): Promise<KeySource> {
+  if (apiKeysFile === undefined) {
+    const keys = apiKeys.length === 0 ? undefined : createApiKeys(apiKeys)
+    return { current: () => keys, close: () => undefined }
+  }
+  return openSecretFile(apiKeysFile, {
+    setting: 'API_KEYS_FILE',
+    parse: (text) => createApiKeys(parseKeys(text)),
+    facts,
+  })
 }

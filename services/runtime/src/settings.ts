@@ -125,15 +125,6 @@ export function secretString() {
   return z.string({ error: 'is required' }).register(secret, { secret: true })
 }
 
-/** Keys that callers present, separated by commas. */
-export function secretList(minChars: number) {
-  return list(
-    'key',
-    new RegExp(`^\\S{${minChars},}$`),
-    `each key needs ${minChars} characters or more`,
-  ).register(secret, { secret: true })
-}
-
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** What the services that use the room logs have; the same for all of them. `parse` is `parseRedisUrl` of the roomlog package. */
@@ -164,12 +155,6 @@ export const commonSettings = {
     .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
     .default('info')
     .describe('Least severe log line that is written.'),
-  INTERNAL_TOKEN: secretString()
-    .min(16, { error: 'needs 16 characters or more' })
-    .optional()
-    .describe(
-      'What the services present to each other. Without it internal endpoints answer loopback callers alone.',
-    ),
   SHUTDOWN_TIMEOUT_MS: ms(30_000, 3_600_000, 1).describe(
     'How long an orderly end may take after SIGTERM before the process ends with status 1.',
   ),

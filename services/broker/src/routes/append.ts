@@ -5,11 +5,11 @@ import {
   APPEND_REQUEST_MAX_BYTES,
   ClientError,
   decodeAppendRequest,
-  INTERNAL_TOKEN_HEADER,
   type AppendBatch,
   type AppendResponse,
 } from '@roomcast/protocol'
-import { isInternalCaller } from '@roomcast/runtime'
+import type { InternalAccess } from '@roomcast/runtime'
+import { requireInternal } from '@roomcast/runtime/http-access'
 import type { z } from 'zod'
 import type { Appender } from '../appender.ts'
 import type { Facts } from '../facts.ts'
@@ -20,11 +20,11 @@ import type { Facts } from '../facts.ts'
  */
 export function appendRoute({
   appender,
-  internalToken,
+  internal,
   facts,
 }: {
   readonly appender: Appender
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'admits'>
   readonly facts: Facts
 }): FastifyPluginCallback {
   return (api, _options, done) => {
@@ -39,17 +39,7 @@ export function appendRoute({
       {
         schema: { hide: true },
         bodyLimit: APPEND_REQUEST_MAX_BYTES,
-        onRequest: ({ headers, socket }, _reply, next) => {
-          const token = headers[INTERNAL_TOKEN_HEADER]
-          const address = socket.remoteAddress
-          const caller = { address, token: typeof token === 'string' ? token : undefined }
-          if (isInternalCaller(internalToken, caller)) {
-            next()
-          } else {
-            facts.internalCallerRefused(address)
-            next(new ClientError('unauthorized', `${INTERNAL_TOKEN_HEADER} is required`))
-          }
-        },
+        onRequest: requireInternal(internal, facts.internalCallerRefused),
       },
       async ({ body }, reply) => {
         const results = [...(await appender.append(batchesOf(body)))]

@@ -15,20 +15,24 @@ import {
   type Page,
   type RoomLog,
 } from '@roomcast/roomlog'
+import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { Facts } from '../facts.ts'
 import type { HeldRequests } from '../held-requests.ts'
 
-/** `GET /v1/rooms/{room}/messages`: a page of the log, at once or as soon as there is something on it. Open to everybody. */
+/** `GET /v1/rooms/{room}/messages`: a page of the log, at once or as soon as there is something on it. Open, unless `READ_REQUIRES_KEY`: then for the scope `read`. */
 export function messagesRoute({
   roomLog,
+  access,
   held,
   facts,
 }: {
   readonly roomLog: RoomLog
+  readonly access: Access
   readonly held: HeldRequests
   readonly facts: Facts
 }): FastifyPluginCallbackZod {
+  const { security, onRequest, preHandler } = access.requireToRead('read')
   return (api, _options, done) => {
     api.get(
       '/v1/rooms/:room/messages',
@@ -37,14 +41,25 @@ export function messagesRoute({
           operationId: 'listMessages',
           summary: 'Messages of a room, oldest first',
           description:
-            'Those right after `after`, else those right before `before`, else the latest. With `wait` the answer comes as soon as there is a message after `after` (without it, after the present end), or when so many seconds have passed. A room in which nothing was ever said has no messages and the offset `0:0`. No key is needed.',
+            'Those right after `after`, else those right before `before`, else the latest. With `wait` the answer comes as soon as there is a message after `after` (without it, after the present end), or when so many seconds have passed. A room in which nothing was ever said has no messages and the offset `0:0`. A key is needed where `READ_REQUIRES_KEY` is set.',
+          security,
           params: RoomParams,
           querystring: MessagesQuery,
           response: {
             200: MessagesView.describe('A page'),
-            ...problemResponses('invalid', 'invalid_offset', 'offset_gone', 'busy', 'unavailable'),
+            ...problemResponses(
+              'invalid',
+              'unauthorized',
+              'forbidden',
+              'invalid_offset',
+              'offset_gone',
+              'busy',
+              'unavailable',
+            ),
           },
         },
+        onRequest,
+        preHandler,
       },
       async ({ params: { room }, query }, reply) => {
         const { after, before, limit, wait } = query

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import {
@@ -15,28 +16,33 @@ import {
   UserParams,
 } from '@roomcast/protocol'
 import { REVOCATIONS_MAX, type RoomLog } from '@roomcast/roomlog'
+import { keyIdOf, type Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { Audit } from '../audit.ts'
 import type { Moderator } from '../moderator.ts'
-import type { Moderators } from '../moderators.ts'
 
 const refusals = ['invalid', 'unauthorized', 'forbidden', 'unavailable'] as const
 
-/** What moderators do: to the people and messages of a room, and to the connections of a user. */
+/**
+ * What moderators do: to the people and messages of a room, and to the connections of a user. It takes the scope `moderate`, and to
+ * clear a room `delete`.
+ */
 export function moderationRoutes({
   roomLog,
+  access,
   moderator,
-  moderators,
   audit,
   now,
 }: {
   readonly roomLog: RoomLog
+  readonly access: Access
   readonly moderator: Moderator
-  readonly moderators: Moderators
   readonly audit: Audit
   readonly now: () => number
 }): FastifyPluginCallbackZod {
-  const { ofRoom, ofAll, idOf } = moderators
+  const ofRoom = access.requireScope('moderate')
+  const ofDeletion = access.requireScope('delete')
+  const ofAll = access.requireScopeEverywhere('moderate')
 
   return (api, _options, done) => {
     api.post(
@@ -180,15 +186,15 @@ export function moderationRoutes({
           summary: 'Delete the messages of a room',
           description:
             'Members get a `cleared` event. They stay, and the numbers of its messages go on.',
-          security: ofRoom.security,
+          security: ofDeletion.security,
           params: RoomParams,
           response: {
             204: z.undefined().describe('Deleted'),
             ...problemResponses(...refusals, 'not_found'),
           },
         },
-        onRequest: ofRoom.onRequest,
-        preHandler: ofRoom.preHandler,
+        onRequest: ofDeletion.onRequest,
+        preHandler: ofDeletion.preHandler,
       },
       async (request, reply) => {
         const { room } = request.params
@@ -232,4 +238,9 @@ export function moderationRoutes({
     )
     done()
   }
+}
+
+/** Who asks, for the audit. */
+function idOf(request: FastifyRequest): string {
+  return keyIdOf(request) ?? 'open'
 }

@@ -17,9 +17,9 @@ import {
   type MessageContent,
   type RoomId,
 } from '@roomcast/protocol'
+import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { Appended, Appender } from '../appender.ts'
-import { requireKey } from '../keys.ts'
 
 /** Bytes of JSON for one byte of text or data at most: `\u0001`. */
 const ESCAPED_MAX = 6
@@ -29,21 +29,22 @@ const ENVELOPE_MAX_BYTES = 8_192
 const refusals = [
   'invalid',
   'unauthorized',
+  'forbidden',
   'too_large',
   'unsupported_media_type',
   'busy',
   'unavailable',
 ] as const
 
-/** `POST /v1/rooms/{room}/messages` and `POST /v1/messages`. They take one of `apiKeys`, unless there are none. */
+/** `POST /v1/rooms/{room}/messages` and `POST /v1/messages`. They take the scope `publish`. */
 export function publishRoutes({
   appender,
-  apiKeys,
+  access,
   textMaxBytes,
   now,
 }: {
   readonly appender: Appender
-  readonly apiKeys: readonly string[]
+  readonly access: Access
   readonly textMaxBytes: number
   readonly now: () => number
 }): FastifyPluginCallbackZod {
@@ -55,6 +56,8 @@ export function publishRoutes({
     Math.min(PUBLISH_BATCH_MAX * 2 * contentMaxBytes, APPEND_REQUEST_MAX_BYTES),
   )
 
+  const { security, onRequest, preHandler } = access.requireScope('publish')
+
   return (api, _options, done) => {
     api.post(
       '/v1/rooms/:room/messages',
@@ -64,7 +67,7 @@ export function publishRoutes({
           summary: 'Publish a message to a room',
           description:
             'The answer comes when the room log has the message. The same `id` of the same `username` in the room is one message, so that a request without an answer can be sent again.',
-          security: [{ key: [] }],
+          security,
           params: RoomParams,
           body: publish(textMaxBytes),
           response: {
@@ -73,7 +76,8 @@ export function publishRoutes({
           },
         },
         bodyLimit: oneMaxBytes,
-        onRequest: requireKey(apiKeys),
+        onRequest,
+        preHandler,
       },
       async ({ params: { room }, body }, reply) => {
         const { id, message } = toAppend(room, body, now())
@@ -90,7 +94,7 @@ export function publishRoutes({
           summary: `Publish up to ${PUBLISH_BATCH_MAX} messages to any rooms`,
           description:
             'Nothing is published unless every message is valid. The messages of one room keep their order. After `unavailable` some may be published: send all of them again with the same ids.',
-          security: [{ key: [] }],
+          security,
           body: publishBatch(textMaxBytes),
           response: {
             201: PublishedBatch.describe(
@@ -100,9 +104,12 @@ export function publishRoutes({
           },
         },
         bodyLimit: batchMaxBytes,
-        onRequest: requireKey(apiKeys),
+        onRequest,
+        preHandler,
       },
-      async ({ body }, reply) => {
+      async (request, reply) => {
+        const { body } = request
+        for (const { room } of body.messages) access.assertRoom(request, room)
         const ts = now()
         const asked = body.messages.map(({ room, ...content }) => ({
           room,

@@ -13,6 +13,7 @@ import {
   type Run,
 } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
+import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import { encodeEvent, EventStream } from '../event-stream.ts'
 import type { Facts } from '../facts.ts'
@@ -32,10 +33,11 @@ const StreamHeaders = z.object({
 
 /**
  * `GET /v1/rooms/{room}/stream`: the room's messages as server-sent events, each once and in order, from an offset or from the end on.
- * Open to everybody.
+ * Open, unless `READ_REQUIRES_KEY`: then for the scope `read`.
  */
 export function streamRoute({
   roomLog,
+  access,
   held,
   facts,
   log,
@@ -43,12 +45,14 @@ export function streamRoute({
   streamHeartbeatMs,
 }: {
   readonly roomLog: RoomLog
+  readonly access: Access
   readonly held: HeldRequests
   readonly facts: Facts
   readonly log: Log
   readonly streamBufferBytes: number
   readonly streamHeartbeatMs: number
 }): FastifyPluginCallbackZod {
+  const { security, onRequest, preHandler } = access.requireToRead('read')
   return (api, _options, done) => {
     const live = createLiveStreams({ roomLog, heartbeatMs: streamHeartbeatMs })
     api.addHook('onClose', (_api, closed) => {
@@ -88,7 +92,8 @@ export function streamRoute({
           operationId: 'streamMessages',
           summary: 'Messages of a room as server-sent events',
           description:
-            'Events: `message` with a logged message as JSON, its offset as the event id; `reset` `{reason}` when the offset that was asked for is gone (`foreign`: the log does not know it, `cut`: the log lost its end before it), after which the stream goes on from the present end; `lost` when messages that belong here are no longer in the log. Begins at `Last-Event-ID`, else `after`, else the end. Ends when the client does not keep up: it then comes back by itself. No key is needed.',
+            'Events: `message` with a logged message as JSON, its offset as the event id; `reset` `{reason}` when the offset that was asked for is gone (`foreign`: the log does not know it, `cut`: the log lost its end before it), after which the stream goes on from the present end; `lost` when messages that belong here are no longer in the log. Begins at `Last-Event-ID`, else `after`, else the end. Ends when the client does not keep up: it then comes back by itself. A key is needed where `READ_REQUIRES_KEY` is set.',
+          security,
           params: RoomParams,
           querystring: StreamQuery,
           headers: StreamHeaders,
@@ -97,9 +102,18 @@ export function streamRoute({
               description: 'The stream',
               content: { 'text/event-stream': { schema: z.string() } },
             },
-            ...problemResponses('invalid', 'invalid_offset', 'busy', 'unavailable'),
+            ...problemResponses(
+              'invalid',
+              'unauthorized',
+              'forbidden',
+              'invalid_offset',
+              'busy',
+              'unavailable',
+            ),
           },
         },
+        onRequest,
+        preHandler,
       },
       async ({ params: { room }, query, headers }, reply) => {
         const asked = headers['last-event-id'] ?? query.after

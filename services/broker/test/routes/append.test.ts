@@ -121,7 +121,7 @@ describe('POST /internal/append', () => {
   })
 
   it('wants the internal token where there is one', async () => {
-    await using own = await startTestBroker({ internalToken: TOKEN })
+    await using own = await startTestBroker({ internalTokens: [TOKEN] })
     const room = newRoom()
     const body = encodeAppendRequest([{ room, messages: [message('1')] }])
     for (const headers of [{}, { [INTERNAL_TOKEN_HEADER]: 'a token that is not it' }]) {

@@ -176,18 +176,22 @@ describe('POST /v1/users/{user}/disconnect', () => {
 
 describe('the audit', () => {
   it('has one line and one count for each act that was allowed, whatever became of it and whatever is logged', async () => {
-    await using own = await startTestBroker({ apiKeys: [KEY], logLevel: 'error' })
+    await using own = await startTestBroker({
+      apiKeys: [{ id: 'mod-1', key: KEY, scopes: ['moderate', 'publish'] }],
+      logLevel: 'error',
+    })
     const room = newRoom()
     const headers = { authorization: `Bearer ${KEY}` }
     const path = roomPath(room)
     await own.post(`${path}/messages`, { username: 'a', text: 'x' }, headers)
     const reason = 'line\u2028 "quoted" {} <b>'
     expect((await own.post(`${path}/kick`, { user: 'bob' })).status).toBe(401)
+    expect((await own.get(path, { method: 'DELETE', headers })).status).toBe(403)
     await own.post(`${path}/kick`, { user: 'bob', reason }, headers)
     await own.get(`${path}/bans/bob`, { method: 'DELETE', headers })
     const asked = await own.post('/v1/users/bob/disconnect', {}, headers)
     expect(asked.status).toBe(200)
-    const by = { v: 1, by: 'key' }
+    const by = { v: 1, by: 'mod-1' }
     expect(auditOf(own)).toEqual([
       { ...by, action: 'kick', room, user: 'bob', reason, result: 'done' },
       { ...by, action: 'unban', room, user: 'bob', result: 'not_found' },

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { DATA_MAX_BYTES, parseOffset, TEXT_MAX_BYTES, type AppendBatch } from '@roomcast/protocol'
 import { createMemoryLog, type RoomLog } from '@roomcast/roomlog'
+import { parseKeys } from '@roomcast/runtime'
 import { KEY, newRoom, roomPath, startTestBroker, type StartedBroker } from '../started-broker.ts'
 
 const NOW = 1_700_000_000_000
@@ -288,7 +289,7 @@ describe('a log that fails', () => {
 describe('with API_KEYS', () => {
   let guarded: StartedBroker
   beforeAll(async () => {
-    guarded = await startTestBroker({ apiKeys: [KEY, 'another-key-of-somebody'] })
+    guarded = await startTestBroker({ apiKeys: parseKeys(`${KEY},another-key-of-somebody`) })
   })
   afterAll(() => guarded[Symbol.asyncDispose]())
   const message = { username: 'Alice', text: 'hi' }
@@ -323,12 +324,14 @@ describe('with API_KEYS', () => {
     expect(await guarded.get(roomPath(room), { method: 'DELETE', headers })).toMatchObject({
       status: 204,
     })
-    expect(guarded.logged()).not.toContain('everybody may publish')
+    expect(guarded.logged()).not.toContain('OPEN')
+    expect(await guarded.metrics()).toMatch(/^roomcast_broker_open(\{[^}]*\})? 0( |$)/m)
   })
 
-  it('warns once at its start when there are none', () => {
+  it('without any it warns once at its start that it is open, and has that as a figure', async () => {
     expect(
-      started.logged().match(/API_KEYS is not set: everybody may publish and delete/g),
+      started.logged().match(/OPEN: everybody who reaches this port may publish, read and delete/g),
     ).toHaveLength(1)
+    expect(await started.metrics()).toMatch(/^roomcast_broker_open(\{[^}]*\})? 1( |$)/m)
   })
 })

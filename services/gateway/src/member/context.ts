@@ -3,6 +3,7 @@ import type { RoomLog, SessionRecord } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Config } from '../config.ts'
 import type { Facts } from '../facts.ts'
+import type { Hooks } from '../hooks/hooks.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PresenceClient } from '../presence-client.ts'
 import type { Quits } from '../quits.ts'
@@ -13,6 +14,7 @@ import type { Rooms } from '../rooms.ts'
 /** What the handlers of client events use. */
 export interface Context {
   readonly config: Config
+  readonly hooks: Hooks
   readonly rooms: Rooms
   readonly outbox: Outbox
   readonly quits: Quits<Quit>

@@ -28,7 +28,8 @@ export async function join(
   const room = roomOf(socket)
   const { username } = parseRequest(Join, request)
   const session = sessionOf(socket)
-  const present = session.member?.name ?? session.joining?.name
+  const present =
+    session.joining?.name ?? (session.member && (session.askedName ?? session.member.name))
   if (present !== undefined && present !== username) {
     throw new ClientError('already_joined', 'this connection has already joined as another name')
   }
@@ -57,9 +58,11 @@ async function enter(
   context: Context,
   socket: ChatSocket,
   id: RoomId,
-  name: string,
+  asked: string,
 ): Promise<void> {
-  const { rooms, roomLog, instance, now } = context
+  const { rooms, roomLog, instance, hooks, now } = context
+  const name = hooks.join === undefined ? asked : await hooks.join(socket, id, asked)
+  sessionOf(socket).askedName = name === asked ? undefined : asked
   const user = userOf({ socket, name })
   const session: SessionRecord = {
     pid: pidOf(socket),

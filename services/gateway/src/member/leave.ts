@@ -21,7 +21,9 @@ export async function leave(context: Context, socket: ChatSocket): Promise<Left>
 export function depart(context: Context, member: Member, how: 'meant' | 'broken'): void {
   const { rooms, reporter, quits, outbox } = context
   const { socket, room, name, session } = member
-  sessionOf(socket).member = undefined
+  const own = sessionOf(socket)
+  own.member = undefined
+  own.askedName = undefined
   delete socket.data.username
   void socket.leave(room.id)
   reporter.left(socket.id)

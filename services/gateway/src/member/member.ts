@@ -26,6 +26,8 @@ export interface Session {
   member: Member | undefined
   /** A join or a recovery that is under way: its name, so that a second one is told apart, and its end. */
   joining: { readonly name: string; readonly done: Promise<void> } | undefined
+  /** The name that it asked for, where a hook gave it another one. */
+  askedName: string | undefined
   /** `say`s that came before the `join` was through. */
   early: EarlySays | undefined
   joinBucket: Bucket | undefined
@@ -44,6 +46,7 @@ export function newSession(destination: Destination): Session {
     destination,
     member: undefined,
     joining: undefined,
+    askedName: undefined,
     early: undefined,
     joinBucket: undefined,
     sayBucket: undefined,

@@ -1,7 +1,7 @@
-import { ClientError, type ErrorCode, type Removal, type RoomId } from '@roomcast/protocol'
+import { ClientError, type ErrorCode, type Removal } from '@roomcast/protocol'
 import type { Ban } from '@roomcast/roomlog'
 import type { LocalRoom } from '../rooms.ts'
-import type { ChatSocket } from '../sockets.ts'
+import { tellRefusal } from '../sockets.ts'
 import type { Context } from './context.ts'
 import { depart } from './leave.ts'
 
@@ -9,18 +9,9 @@ import { depart } from './leave.ts'
 export function removeUser(context: Context, room: LocalRoom, removal: Removal): void {
   for (const member of room.fanout.receivers()) {
     if (member.session.user !== removal.user) continue
-    tellRemoval(member.socket, room.id, refusalOfRemoval(removal))
+    tellRefusal(member.socket, refusalOfRemoval(removal).toRefusal())
     depart(context, member, 'meant')
   }
-}
-
-/** Why a socket is not, or no longer, a member: an `error` message, since nothing was asked. */
-export function tellRemoval(
-  socket: ChatSocket,
-  room: RoomId,
-  { code, message }: ClientError,
-): void {
-  socket.emit('message', { event: 'error', room, data: { code, message } })
 }
 
 export function refusalOfRemoval({ code, reason }: Pick<Removal, 'code' | 'reason'>): ClientError {

@@ -1,15 +1,15 @@
-import type { ClientError } from '@roomcast/protocol'
+import { ClientError } from '@roomcast/protocol'
 import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
 import { sharePackets, writePacket } from '../engine/packets.ts'
 import { messageBody, packetPrefix } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
 import type { LocalRoom } from '../rooms.ts'
-import { sessionOf, type ChatSocket } from '../sockets.ts'
+import { sessionOf, tellRefusal, type ChatSocket } from '../sockets.ts'
 import type { Context } from './context.ts'
 import { admitMember } from './join.ts'
 import { announceQuit } from './leave.ts'
 import { announce, isAnnounced } from './notices.ts'
-import { refusalOfBan, refusalOfRemoval, tellRemoval } from './remove.ts'
+import { refusalOfBan, refusalOfRemoval } from './remove.ts'
 import { releaseEarlySays } from './say.ts'
 
 /** Messages that one read of a replay asks for. */
@@ -27,19 +27,23 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   const { room, name, hasQuit } = restored.session
   let isMember = false
   let isSmall = true
-  let isRemoved = false
+  let refusedAs: 'forbidden' | 'removed' | undefined
   const done = context.rooms.enter(room, async (local, admit) => {
     isSmall = isAnnounced(context, local)
     const turn = local.removals.turn()
-    const [refusal] = await Promise.all([
-      standing(context, restored),
-      replay(context, socket, local, restored),
-    ])
-    const removal = local.removals.since(turn, restored.session.user)
-    const reason = refusal ?? (removal && refusalOfRemoval(removal))
-    if (reason !== undefined) {
-      isRemoved = true
-      tellRemoval(socket, room, reason)
+    let refusal = await refusalOf(context, socket, restored)
+    if (refusal !== undefined) refusedAs = 'forbidden'
+    else {
+      const [standing] = await Promise.all([
+        standingOf(context, restored),
+        replay(context, socket, local, restored),
+      ])
+      const removal = local.removals.since(turn, restored.session.user)
+      refusal = standing ?? (removal && refusalOfRemoval(removal))
+      if (refusal !== undefined) refusedAs = 'removed'
+    }
+    if (refusal !== undefined) {
+      tellRefusal(socket, refusal.toRefusal())
       return
     }
     if (!socket.connected) return
@@ -53,7 +57,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   session.joining = { name, done }
   done
     .then(
-      () => context.facts.recovery('recovered'),
+      () => context.facts.recovery(refusedAs ?? 'recovered'),
       (error: unknown) => {
         context.facts.recovery('unavailable')
         context.log.warn({ err: error, room }, 'recovery was cut short')
@@ -63,9 +67,8 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
     .finally(() => {
       // The session is this gateway's since it was claimed, and so is the quit of a client that does not try again.
       if (!isMember) {
-        const { session: record } = restored
-        const quit = { room, name, isAnnounced: isSmall && !hasQuit, session: record }
-        if (isRemoved) void announceQuit(context, quit, 'drop')
+        const quit = { room, name, isAnnounced: isSmall && !hasQuit, session: restored.session }
+        if (refusedAs !== undefined) void announceQuit(context, quit, 'drop')
         else context.quits.add(quit)
       }
       session.joining = undefined
@@ -77,7 +80,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
  * Whether the user was removed since his client left off. It was looked at before the session was taken over; what came since then was
  * in the log before the room's feed was looked at, or is told by that.
  */
-async function standing(
+async function standingOf(
   { roomLog }: Context,
   { session: { room, user }, position }: Restored,
 ): Promise<ClientError | undefined> {
@@ -86,6 +89,21 @@ async function standing(
   return removedAt > position.seq
     ? refusalOfRemoval({ code: 'kicked', reason: undefined })
     : undefined
+}
+
+/** What the team's own backend has against it, if it is asked: a ban holds also for who comes back. Rejects when it can not be asked. */
+async function refusalOf(
+  { hooks }: Context,
+  socket: ChatSocket,
+  { session: { room, name } }: Restored,
+): Promise<ClientError | undefined> {
+  try {
+    await hooks.join?.(socket, room, name, true)
+    return undefined
+  } catch (error) {
+    if (error instanceof ClientError && error.code === 'forbidden') return error
+    throw error
+  }
 }
 
 /** Sends what follows the client's position up to the room's feed, at whose cursor the member is to go live in the same turn. */

@@ -6,9 +6,10 @@ import {
   messageKey,
   say as saySchema,
   type Said,
+  type Say,
 } from '@roomcast/protocol'
 import type { Context } from './context.ts'
-import type { Session } from './member.ts'
+import type { Member, Session } from './member.ts'
 import { memberOf, parseRequest, roomOf } from './request.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
@@ -24,7 +25,7 @@ export type SayHandler = (
  * same `id` again, for as long as it is known, gets the same answer. Throws `ClientError`.
  */
 export function createSay(context: Context): SayHandler {
-  const { config, outbox, facts, now, newMessageId } = context
+  const { config, outbox, facts, hooks, now, newMessageId } = context
   const schema = saySchema(config.textMaxBytes)
   const rate = { perSecond: config.sayRatePerSecond, burst: config.sayBurst }
 
@@ -35,18 +36,43 @@ export function createSay(context: Context): SayHandler {
         try {
           say(socket, request, reply)
         } catch (error) {
-          reply(error instanceof Error ? error : new Error(String(error)))
+          reply(asError(error))
         }
       })
       return
     }
-    const { room, name } = memberOf(socket)
-    const { text, type, data, id } = parseRequest(schema, request)
+    const member = memberOf(socket)
+    const content = parseRequest(schema, request)
     const bucket = (session.sayBucket ??= fullBucket(rate, now()))
     const retryAfterMs = take(bucket, rate, now())
     if (retryAfterMs > 0) {
       throw new ClientError('rate_limited', 'too many messages in a short time', { retryAfterMs })
     }
+    if (hooks.say === undefined) publish(member, content, reply)
+    else {
+      hooks.say(
+        member,
+        content,
+        (allowed) => {
+          try {
+            // He may have left meanwhile, or was removed.
+            if (session.member !== member)
+              throw new ClientError('not_joined', 'not in the room any more')
+            publish(member, allowed, reply)
+          } catch (error) {
+            reply(asError(error))
+          }
+        },
+        reply,
+      )
+    }
+  }
+
+  function publish(
+    { room, name }: Member,
+    { text, type, data, id }: Say,
+    reply: (answer: Said | Error) => void,
+  ): void {
     const messageId = id ?? newMessageId()
     const payload = encodeMessage({
       event: 'broadcast_say',
@@ -72,6 +98,10 @@ export function createSay(context: Context): SayHandler {
     )
     facts.messageReceived()
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** A fresh socket that named a room: stock clients send what they had buffered before their `connect` listeners run `join`. */

@@ -6,24 +6,26 @@ import {
   MembersView,
   RoomParams,
 } from '@roomcast/protocol'
+import type { InternalAccess } from '@roomcast/runtime'
+import { requireInternal, type Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { PresenceState } from '../state.ts'
 import { membersOf } from '../views.ts'
-import { requireInternal, requireKey } from './key.ts'
 
 /**
- * `GET /v1/rooms/{room}/members`: names people, so it takes one of `apiKeys`, unless there are none. The same for gateways, internal
+ * `GET /v1/rooms/{room}/members`: names people, so it takes the scope `members`. The same for gateways, internal
  * callers alone, which are answered `unavailable` by a replica that does not know all members yet, so that they ask another.
  */
 export function membersRoute({
   state,
-  apiKeys,
-  internalToken,
+  access,
+  internal,
 }: {
   readonly state: PresenceState
-  readonly apiKeys: readonly string[]
-  readonly internalToken: string | undefined
+  readonly access: Access
+  readonly internal: Pick<InternalAccess, 'admits'>
 }): FastifyPluginCallbackZod {
+  const { security, onRequest, preHandler } = access.requireScope('members')
   return (api, _options, done) => {
     api.get(
       '/v1/rooms/:room/members',
@@ -33,12 +35,16 @@ export function membersRoute({
           summary: 'Who is in a room: each name once, with its connections',
           description:
             'Of a room with more names than `limit` come the numbers alone. Names people: with API keys set a key is needed.',
-          security: [{ key: [] }],
+          security,
           params: RoomParams,
           querystring: MembersQuery,
-          response: { 200: MembersView, ...problemResponses('invalid', 'unauthorized') },
+          response: {
+            200: MembersView,
+            ...problemResponses('invalid', 'unauthorized', 'forbidden'),
+          },
         },
-        onRequest: requireKey(apiKeys),
+        onRequest,
+        preHandler,
       },
       ({ params, query }) => membersOf(state, params.room, query),
     )
@@ -46,7 +52,7 @@ export function membersRoute({
       INTERNAL_MEMBERS_PATH,
       {
         schema: { hide: true, params: RoomParams, querystring: MembersQuery },
-        onRequest: requireInternal(internalToken),
+        onRequest: requireInternal(internal),
       },
       ({ params, query }) => {
         if (!state.isComplete)

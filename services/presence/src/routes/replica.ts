@@ -1,21 +1,20 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
+import type { InternalAccess } from '@roomcast/runtime'
+import { requireInternal } from '@roomcast/runtime/http-access'
 import { REPLICA_PATH } from '../leader.ts'
-import { requireInternal } from './key.ts'
 
 /** `GET /internal/replica`: which replica this is, for the others. Internal callers alone. */
 export function replicaRoute({
   replica,
-  internalToken,
+  internal,
 }: {
   readonly replica: string
-  readonly internalToken: string | undefined
+  readonly internal: Pick<InternalAccess, 'admits'>
 }): FastifyPluginCallbackZod {
   return (api, _options, done) => {
-    api.get(
-      REPLICA_PATH,
-      { schema: { hide: true }, onRequest: requireInternal(internalToken) },
-      () => ({ replica }),
-    )
+    api.get(REPLICA_PATH, { schema: { hide: true }, onRequest: requireInternal(internal) }, () => ({
+      replica,
+    }))
     done()
   }
 }

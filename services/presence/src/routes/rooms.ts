@@ -1,5 +1,6 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import { RoomParams, RoomsQuery, RoomsView, RoomView } from '@roomcast/protocol'
+import type { Access } from '@roomcast/runtime/http-access'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { PresenceState } from '../state.ts'
 import { busiestRooms, roomOf } from '../views.ts'
@@ -7,9 +8,13 @@ import { busiestRooms, roomOf } from '../views.ts'
 /** `GET /v1/rooms` and `GET /v1/rooms/{room}` */
 export function roomsRoutes({
   state,
+  access,
 }: {
   readonly state: PresenceState
+  readonly access: Access
 }): FastifyPluginCallbackZod {
+  const all = access.requireToReadEverywhere('stats')
+  const one = access.requireToRead('stats')
   return (api, _options, done) => {
     api.get(
       '/v1/rooms',
@@ -17,9 +22,11 @@ export function roomsRoutes({
         schema: {
           operationId: 'listRooms',
           summary: 'The busiest rooms first',
+          security: all.security,
           querystring: RoomsQuery,
-          response: { 200: RoomsView, ...problemResponses('invalid') },
+          response: { 200: RoomsView, ...problemResponses('invalid', 'unauthorized', 'forbidden') },
         },
+        onRequest: all.onRequest,
       },
       ({ query }) => busiestRooms(state, query),
     )
@@ -29,9 +36,12 @@ export function roomsRoutes({
         schema: {
           operationId: 'getRoom',
           summary: 'How many are in a room; 0 when nobody is',
+          security: one.security,
           params: RoomParams,
-          response: { 200: RoomView, ...problemResponses('invalid') },
+          response: { 200: RoomView, ...problemResponses('invalid', 'unauthorized', 'forbidden') },
         },
+        onRequest: one.onRequest,
+        preHandler: one.preHandler,
       },
       ({ params }) => roomOf(state, params.room),
     )

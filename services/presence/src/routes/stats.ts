@@ -1,10 +1,19 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod'
 import { StatsView } from '@roomcast/protocol'
+import type { Access } from '@roomcast/runtime/http-access'
+import { problemResponses } from '@roomcast/runtime/http-api'
 import type { PresenceState } from '../state.ts'
 import { statsOf } from '../views.ts'
 
 /** `GET /v1/stats` */
-export function statsRoute({ state }: { readonly state: PresenceState }): FastifyPluginCallbackZod {
+export function statsRoute({
+  state,
+  access,
+}: {
+  readonly state: PresenceState
+  readonly access: Access
+}): FastifyPluginCallbackZod {
+  const { security, onRequest } = access.requireToReadEverywhere('stats')
   return (api, _options, done) => {
     api.get(
       '/v1/stats',
@@ -12,8 +21,10 @@ export function statsRoute({ state }: { readonly state: PresenceState }): Fastif
         schema: {
           operationId: 'getStats',
           summary: 'Totals of the whole cluster',
-          response: { 200: StatsView },
+          security,
+          response: { 200: StatsView, ...problemResponses('unauthorized', 'forbidden') },
         },
+        onRequest,
       },
       () => statsOf(state),
     )
