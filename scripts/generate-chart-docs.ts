@@ -24,6 +24,14 @@ const OWN = [
   'API_KEYS',
   'API_KEYS_FILE',
   'READ_REQUIRES_KEY',
+  'HOOK_JOIN_URL',
+  'HOOK_SAY_URL',
+  'HOOK_SECRET',
+  'HOOK_SECRET_FILE',
+  'HOOK_TIMEOUT_MS',
+  'HOOK_FAILURE_POLICY',
+  'HOOK_CONCURRENCY',
+  'HOOK_QUEUE_MAX',
   'REDIS_URL',
   'WAIT_REPLICAS',
   'BROKER_URL',
@@ -206,7 +214,7 @@ Nothing has to be set: there is a Valkey in the release, and secrets are generat
 
 ## Upgrading
 
-\`helm upgrade\` keeps the generated secrets: it reads them from the cluster. Tools that render without a cluster (\`helm template\`, some GitOps tools) would make new ones each time; give them Secrets of your own with \`internalToken.existingSecret\`, \`redis.embedded.auth.existingSecret\` and \`apiKeys.existingSecret\`. Pods are replaced when a secret of this chart changes; after a change of a Secret of your own run \`kubectl rollout restart\`.
+\`helm upgrade\` keeps the generated secrets: it reads them from the cluster. Tools that render without a cluster (\`helm template\`, some GitOps tools) would make new ones each time; give them Secrets of your own with \`internalToken.existingSecret\`, \`redis.embedded.auth.existingSecret\` and \`apiKeys.existingSecret\`. The internal token, the API keys and the secret of the hooks are read again when they change, in Secrets of your own too. Pods are replaced when another secret of this chart changes; after a change of another Secret of your own run \`kubectl rollout restart\`.
 
 ## Settings of the services
 

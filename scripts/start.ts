@@ -139,7 +139,8 @@ async function start() {
     await closer.close().catch(() => undefined)
     throw error
   }
-  process.stdout.write(welcome({ gateways, port, redisUrl, host }))
+  const isOpen = brokerConfig.apiKeys.length === 0 && brokerConfig.apiKeysFile === undefined
+  process.stdout.write(welcome({ gateways, port, redisUrl, host, isOpen }))
   const log = createLog('start', presenceConfig.logLevel)
   return { log, close: closer.close, shutdownTimeoutMs: 2_000 }
 }
@@ -176,7 +177,16 @@ function connectCluster(url: string, closer: Closer) {
 }
 
 /** What to open, and what it is made of. */
-function welcome({ gateways, port, redisUrl, host }: Options): string {
+function welcome({
+  gateways,
+  port,
+  redisUrl,
+  host,
+  isOpen,
+}: Options & {
+  /** Whether there are no API keys. */
+  readonly isOpen: boolean
+}): string {
   const at = (p: number, path = '/'): string =>
     `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${p}${path}`
   const pages = Array.from({ length: gateways }, (_, i) => `  chat      ${at(port + i)}`)
@@ -184,8 +194,11 @@ function welcome({ gateways, port, redisUrl, host }: Options): string {
     '',
     `Roomcast ${VERSION}: open two of these and chat`,
     ...pages,
-    `  API       ${at(BROKER_PORT, '/openapi.json')}   open to everybody who reaches it: set API_KEYS to change that`,
+    `  API       ${at(BROKER_PORT, '/openapi.json')}`,
     `  dashboard ${at(PRESENCE_PORT)}`,
+    ...(isOpen
+      ? ['            both OPEN to everybody who reaches them: set API_KEYS to change that']
+      : []),
     `  messages  ${redisUrl === undefined ? 'in memory, gone at the end' : 'in Redis'}`,
     'Ctrl-C ends it.',
     '',

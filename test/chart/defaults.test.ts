@@ -141,7 +141,8 @@ describe.each(await findHelms())('with $name, an installation without any values
 
   it('sets variables that the services know', async () => {
     const resources = await helm.render({
-      apiKeys: { generate: true },
+      apiKeys: { generate: true, readRequiresKey: true },
+      hooks: { joinUrl: 'http://backend/join', sayUrl: 'http://backend/say' },
       autoscaling: { type: 'connections' },
       presence: { rebalance: { enabled: true } },
     })

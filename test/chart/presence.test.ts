@@ -130,9 +130,17 @@ describe.each(await findHelms())('with $name, autoscaling on connections', (helm
     expect(certificate.verify(ca.publicKey)).toBe(true)
     expect(certificate.checkPrivateKey(createPrivateKey(file('tls.key')))).toBe(true)
     expect(at(find(resources, 'Deployment', 'presence'), 'spec.template.spec')).toMatchObject({
-      volumes: [{ name: 'metrics-api', secret: { secretName: 'chat-roomcast-metrics-api' } }],
+      volumes: [
+        { name: 'secrets' },
+        { name: 'metrics-api', secret: { secretName: 'chat-roomcast-metrics-api' } },
+      ],
       containers: [
-        { volumeMounts: [{ name: 'metrics-api', mountPath: '/etc/roomcast/metrics-api' }] },
+        {
+          volumeMounts: [
+            { name: 'secrets' },
+            { name: 'metrics-api', mountPath: '/etc/roomcast/metrics-api' },
+          ],
+        },
       ],
     })
   })
@@ -145,7 +153,7 @@ describe.each(await findHelms())('with $name, autoscaling on connections', (helm
     expect(at(apiService(given), 'spec.caBundle')).toBe(Buffer.from(PEM).toString('base64'))
     expect(kinds(given)).not.toContain('Secret chat-roomcast-metrics-api')
     expect(
-      at(find(given, 'Deployment', 'presence'), 'spec.template.spec.volumes.0.secret.secretName'),
+      at(find(given, 'Deployment', 'presence'), 'spec.template.spec.volumes.1.secret.secretName'),
     ).toBe('mine')
     const annotations = { 'cert-manager.io/inject-ca-from': 'rooms/presence' }
     const injected = apiService(await helm.render(mine({ apiServiceAnnotations: annotations })))

@@ -36,8 +36,16 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
     { internalToken: { value: KEY, existingSecret: 'x' } },
   ],
   [
-    'The API keys are given in more than one way: set one of apiKeys.generate, apiKeys.values and apiKeys.existingSecret.',
+    'The API keys are given in more than one way: set one of apiKeys.generate, apiKeys.values, apiKeys.entries and apiKeys.existingSecret.',
     { apiKeys: { generate: true, values: [KEY] } },
+  ],
+  [
+    'apiKeys.readRequiresKey needs keys: set apiKeys.generate=true, apiKeys.values, apiKeys.entries or apiKeys.existingSecret.',
+    { apiKeys: { readRequiresKey: true } },
+  ],
+  [
+    'The secret of hooks is given twice: set hooks.secret.value or hooks.secret.existingSecret, not both.',
+    { hooks: { secret: { value: `whsec_${'a'.repeat(40)}`, existingSecret: 'x' } } },
   ],
   [
     'redis.mode=external needs to know where Redis is: set redis.external.url or redis.external.existingSecret.',
@@ -177,11 +185,11 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
     { ingress: { api: { enabled: true } }, apiKeys: { generate: true } },
   ],
   [
-    'ingress.api.enabled would let everybody in: set apiKeys.generate=true, apiKeys.values or apiKeys.existingSecret.',
+    'ingress.api.enabled would let everybody in: set apiKeys.generate=true, apiKeys.values, apiKeys.entries or apiKeys.existingSecret.',
     { ingress: { ...chat, api: { enabled: true } } },
   ],
   [
-    'ingress.presence.enabled would let everybody in: set apiKeys.generate=true, apiKeys.values or apiKeys.existingSecret.',
+    'ingress.presence.enabled would let everybody in: set apiKeys.generate=true, apiKeys.values, apiKeys.entries or apiKeys.existingSecret.',
     { ingress: { ...chat, presence: { enabled: true, host: 'presence.example.org' } } },
   ],
   [

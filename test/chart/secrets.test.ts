@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
+import { parseKeys, parseTokens } from '@roomcast/runtime'
+import { parseHookSecrets } from '../../services/gateway/src/hooks/signature.ts'
 import {
   at,
   COMPONENTS,
@@ -28,6 +30,27 @@ const checksumsOf = (resources: readonly Resource[]): unknown[] => [
     'spec.template.metadata.annotations.checksum/secrets',
   ),
 ]
+
+interface Source {
+  readonly secret: {
+    readonly name: string
+    readonly items: readonly { key: string; path: string }[]
+  }
+}
+
+/** The secrets of a component that are files, and the directory in which they are. */
+function filesOf(
+  resources: readonly Resource[],
+  component: string,
+): { readonly directory: string; readonly sources: readonly Source[] } {
+  const pod = at(find(resources, 'Deployment', component), 'spec.template.spec')
+  const volumes = at(pod, 'volumes') as { name: string; projected?: { sources: Source[] } }[]
+  const mounts = at(pod, 'containers.0.volumeMounts') as { name: string; mountPath: string }[]
+  return {
+    directory: mounts.find(({ name }) => name === 'secrets')?.mountPath ?? '',
+    sources: volumes.find(({ name }) => name === 'secrets')?.projected?.sources ?? [],
+  }
+}
 
 /** Every secret given, so that nothing is drawn. */
 const given: Values = {
@@ -60,14 +83,17 @@ describe.each(await findHelms())('with $name', (helm) => {
       redis: { embedded: { auth: { existingSecret: 'mine', existingSecretKey: 'c' } } },
     })
     expect(kinds(resources).filter((name) => name.startsWith('Secret '))).toEqual([])
-    const refOf = (component: string, name: string): unknown =>
-      envOf(resources, component).get(name)?.valueFrom?.secretKeyRef
-    for (const component of COMPONENTS) {
-      expect(refOf(component, 'INTERNAL_TOKEN')).toEqual({ name: 'mine', key: 'a' })
-    }
-    expect(refOf('broker', 'API_KEYS')).toEqual({ name: 'mine', key: 'b' })
-    expect(refOf('presence', 'API_KEYS')).toEqual({ name: 'mine', key: 'b' })
-    expect(refOf('gateway', 'REDIS_PASSWORD')).toEqual({ name: 'mine', key: 'c' })
+    const token = { secret: { name: 'mine', items: [{ key: 'a', path: 'internal-token' }] } }
+    const keys = { secret: { name: 'mine', items: [{ key: 'b', path: 'api-keys' }] } }
+    expect(COMPONENTS.map((component) => filesOf(resources, component).sources)).toEqual([
+      [token],
+      [keys, token],
+      [keys, token],
+    ])
+    expect(envOf(resources, 'gateway').get('REDIS_PASSWORD')?.valueFrom?.secretKeyRef).toEqual({
+      name: 'mine',
+      key: 'c',
+    })
     expect(envOf(resources, 'gateway').get('REDIS_URL')?.value).toBe(
       'redis://:$(REDIS_PASSWORD)@chat-roomcast-valkey:6379',
     )
@@ -93,9 +119,33 @@ describe.each(await findHelms())('with $name', (helm) => {
     expect(envOf(theirs, 'broker').has('WAIT_REPLICAS')).toBe(false)
   })
 
+  it('secrets that are read again are files of a directory, each where a service looks for it', async () => {
+    const hook = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+    const resources = await helm.render({
+      internalToken: { value: KEY, alsoAccepted: [`${KEY}2`] },
+      apiKeys: { entries: [{ id: 'a', key: KEY, scopes: ['read'], rooms: ['team-*'] }] },
+      hooks: { joinUrl: 'http://backend/join', secret: { value: hook } },
+    })
+    expect(parseTokens(dataOf(resources, 'internal')['token'] ?? '')).toEqual([KEY, `${KEY}2`])
+    expect(parseKeys(dataOf(resources, 'api-keys')['api-keys'] ?? '')).toEqual([
+      { id: 'a', key: KEY, scopes: ['read'], rooms: ['team-*'] },
+    ])
+    expect(dataOf(resources, 'hooks')).toEqual({ secret: hook })
+    for (const component of COMPONENTS) {
+      const { directory, sources } = filesOf(resources, component)
+      const files = sources.flatMap(({ secret }) => secret.items.map(({ path }) => path))
+      const named = [...envOf(resources, component)].filter(([name]) => name.endsWith('_FILE'))
+      expect(new Set(named.map(([, { value }]) => value))).toEqual(
+        new Set(files.map((file) => `${directory}/${file}`)),
+      )
+    }
+    const drawn = await helm.render({ hooks: { sayUrl: 'http://backend/say' } })
+    expect(parseHookSecrets(dataOf(drawn, 'hooks')['secret'] ?? '')).toHaveLength(1)
+  })
+
   it.each([
-    ['the internal token', { internalToken: { value: `${KEY}2` } }, [true, true, true, false]],
-    ['the API keys', { apiKeys: { values: [KEY, `${KEY}2`] } }, [false, true, true, false]],
+    ['the internal token', { internalToken: { value: `${KEY}2` } }, [false, false, false, false]],
+    ['the API keys', { apiKeys: { values: [KEY, `${KEY}2`] } }, [false, false, false, false]],
     [
       'the password of Valkey',
       { redis: { embedded: { auth: { password: 'other' } } } },
@@ -106,9 +156,12 @@ describe.each(await findHelms())('with $name', (helm) => {
       { settings: { logLevel: 'debug' } },
       [false, false, false, false],
     ],
-  ])('a change of %s replaces the pods that use it', async (_what, change, isChanged) => {
-    const before = checksumsOf(await helm.render(given))
-    const after = checksumsOf(await helm.render({ ...given, ...change }))
-    expect(after.map((checksum, i) => checksum !== before[i])).toEqual(isChanged)
-  })
+  ])(
+    'a change of %s replaces the pods that read it at their start alone',
+    async (_what, change, isChanged) => {
+      const before = checksumsOf(await helm.render(given))
+      const after = checksumsOf(await helm.render({ ...given, ...change }))
+      expect(after.map((checksum, i) => checksum !== before[i])).toEqual(isChanged)
+    },
+  )
 })

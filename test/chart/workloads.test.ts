@@ -233,11 +233,11 @@ describe.each(await findHelms())('with $name', (helm: Helm) => {
       ],
       affinity: { nodeAffinity: {} },
       priorityClassName: 'gateway',
-      volumes: [{ name: 'ca', secret: { secretName: 'ca' } }],
+      volumes: [{ name: 'secrets' }, { name: 'ca', secret: { secretName: 'ca' } }],
     })
     expect(at(gateway, container)).toMatchObject({
       envFrom: [{ configMapRef: { name: 'all' } }],
-      volumeMounts: [{ name: 'ca', mountPath: '/ca' }],
+      volumeMounts: [{ name: 'secrets' }, { name: 'ca', mountPath: '/ca' }],
     })
     expect(at(gateway, 'spec.template.metadata')).toMatchObject({
       annotations: { all: 'yes', own: 'yes' },
@@ -290,6 +290,24 @@ describe.each(await findHelms())('with $name', (helm: Helm) => {
     expect(peersOf('presence')).toEqual(['gateway', 'test'])
     expect(peersOf('valkey')).toEqual(['gateway', 'broker'])
     expect(at(find(policies, 'NetworkPolicy', 'valkey'), 'spec.egress')).toEqual([])
+  })
+
+  it('a policy lets gateways reach the backend of the hooks, where they have some', async () => {
+    const egress = async (values: Values): Promise<unknown> =>
+      at(find(await helm.render(values), 'NetworkPolicy', 'gateway'), 'spec.egress')
+    const backend = { podSelector: { matchLabels: { app: 'backend' } } }
+    const hooks = { joinUrl: 'http://backend/join' }
+    expect(await egress({ networkPolicy: { enabled: true, hooks: [backend] } })).not.toContainEqual(
+      {
+        to: [backend],
+      },
+    )
+    expect(await egress({ hooks, networkPolicy: { enabled: true } })).toContainEqual({})
+    expect(
+      await egress({ hooks, networkPolicy: { enabled: true, hooks: [backend] } }),
+    ).toContainEqual({
+      to: [backend],
+    })
   })
 
   it('a volume keeps the logs where it is asked for', async () => {

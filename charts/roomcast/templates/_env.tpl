@@ -32,10 +32,38 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 
 {{- define "roomcast.apiKeysEnv" -}}
 {{- if include "roomcast.hasApiKeys" . }}
-- name: API_KEYS
-  valueFrom:
-    secretKeyRef:
-      {{- include "roomcast.apiKeysRef" . | nindent 6 }}
+- name: API_KEYS_FILE
+  value: {{ include "roomcast.secretsDirectory" . }}/api-keys
+{{- if .Values.apiKeys.readRequiresKey }}
+- name: READ_REQUIRES_KEY
+  value: "true"
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* What a gateway asks the team's own backend. */}}
+{{- define "roomcast.hooksEnv" -}}
+{{- if include "roomcast.hasHooks" . }}
+{{- with .Values.hooks }}
+{{- with .joinUrl }}
+- name: HOOK_JOIN_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .sayUrl }}
+- name: HOOK_SAY_URL
+  value: {{ . | quote }}
+{{- end }}
+- name: HOOK_SECRET_FILE
+  value: {{ include "roomcast.secretsDirectory" $ }}/hook-secret
+- name: HOOK_TIMEOUT_MS
+  value: {{ .timeoutMs | int64 | quote }}
+- name: HOOK_FAILURE_POLICY
+  value: {{ .failurePolicy }}
+- name: HOOK_CONCURRENCY
+  value: {{ .concurrency | int64 | quote }}
+- name: HOOK_QUEUE_MAX
+  value: {{ .queueMax | int64 | quote }}
+{{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -89,10 +117,8 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 {{- $own := index $root.Values $component -}}
-- name: INTERNAL_TOKEN
-  valueFrom:
-    secretKeyRef:
-      {{- include "roomcast.internalTokenRef" $root | nindent 6 }}
+- name: INTERNAL_TOKEN_FILE
+  value: {{ include "roomcast.secretsDirectory" $root }}/internal-token
 - name: SHUTDOWN_TIMEOUT_MS
   # A second less than Kubernetes waits, so that a late end is told by the process itself.
   value: {{ mul 1000 (sub (add (include "roomcast.propagationSeconds" .) (include "roomcast.endSeconds" .)) 1) | quote }}
@@ -117,6 +143,7 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 - name: AFFINITY_COOKIE
   value: {{ . | quote }}
 {{- end }}
+{{- include "roomcast.hooksEnv" $root }}
 {{- end }}
 {{- if ne $component "presence" }}
 {{- include "roomcast.redisEnv" $root }}

@@ -88,11 +88,11 @@ here is nothing. Nothing also without server-side apply (Helm 3), which would ta
 {{- $own := index $root.Values $component -}}
 {{- $isScaled := and (eq $component "gateway") (ne $root.Values.autoscaling.type "none") -}}
 {{- $hasMetricsApi := and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) -}}
-{{- $volumes := list -}}
-{{- $mounts := list -}}
+{{- $volumes := list (dict "name" "secrets" "projected" (dict "sources" (include "roomcast.secretSources" . | fromYamlArray))) -}}
+{{- $mounts := list (dict "name" "secrets" "mountPath" (include "roomcast.secretsDirectory" $root) "readOnly" true) -}}
 {{- if $hasMetricsApi -}}
-{{- $volumes = list (dict "name" "metrics-api" "secret" (dict "secretName" (include "roomcast.metricsApiSecret" $root))) -}}
-{{- $mounts = list (dict "name" "metrics-api" "mountPath" (include "roomcast.metricsApiDirectory" $root) "readOnly" true) -}}
+{{- $volumes = append $volumes (dict "name" "metrics-api" "secret" (dict "secretName" (include "roomcast.metricsApiSecret" $root))) -}}
+{{- $mounts = append $mounts (dict "name" "metrics-api" "mountPath" (include "roomcast.metricsApiDirectory" $root) "readOnly" true) -}}
 {{- end -}}
 apiVersion: apps/v1
 kind: Deployment

@@ -17,9 +17,14 @@
 {{- with .Values.internalToken -}}
 {{- if and .value .existingSecret }}{{ fail "The internal token is given twice: set internalToken.value or internalToken.existingSecret, not both." }}{{ end -}}
 {{- end -}}
+{{- if and .Values.internalToken.existingSecret .Values.internalToken.alsoAccepted }}{{ fail "internalToken.alsoAccepted is for a token that this chart keeps: write the tokens into internalToken.existingSecret, one a line." }}{{ end -}}
 {{- with .Values.apiKeys -}}
-{{- $ways := len (compact (list (.generate | ternary "generate" "") (join "," .values) .existingSecret)) -}}
-{{- if gt $ways 1 }}{{ fail "The API keys are given in more than one way: set one of apiKeys.generate, apiKeys.values and apiKeys.existingSecret." }}{{ end -}}
+{{- $ways := len (compact (list (.generate | ternary "generate" "") (join "," .values) (.entries | empty | ternary "" "entries") .existingSecret)) -}}
+{{- if gt $ways 1 }}{{ fail "The API keys are given in more than one way: set one of apiKeys.generate, apiKeys.values, apiKeys.entries and apiKeys.existingSecret." }}{{ end -}}
+{{- if and .readRequiresKey (not (include "roomcast.hasApiKeys" $)) }}{{ fail "apiKeys.readRequiresKey needs keys: set apiKeys.generate=true, apiKeys.values, apiKeys.entries or apiKeys.existingSecret." }}{{ end -}}
+{{- end -}}
+{{- with .Values.hooks.secret -}}
+{{- if and .value .existingSecret }}{{ fail "The secret of hooks is given twice: set hooks.secret.value or hooks.secret.existingSecret, not both." }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -129,7 +134,7 @@
 {{- range list "api" "presence" -}}
 {{- if (index $ingress .).enabled -}}
 {{- if not $ingress.enabled }}{{ fail (printf "ingress.%s.enabled has no effect by itself: set ingress.enabled=true." .) }}{{ end -}}
-{{- if not $hasKeys }}{{ fail (printf "ingress.%s.enabled would let everybody in: set apiKeys.generate=true, apiKeys.values or apiKeys.existingSecret." .) }}{{ end -}}
+{{- if not $hasKeys }}{{ fail (printf "ingress.%s.enabled would let everybody in: set apiKeys.generate=true, apiKeys.values, apiKeys.entries or apiKeys.existingSecret." .) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if .presence.enabled -}}

@@ -21,12 +21,29 @@ a Secret holds and what a checksum covers agree. Argument: list $ secret key giv
 {{- end -}}
 {{- end -}}
 
-{{- define "roomcast.internalToken" -}}
-{{- include "roomcast.kept" (list . "internal" "token" .Values.internalToken.value) -}}
+{{/* The tokens of the services, one a line: the first is presented, all are accepted. */}}
+{{- define "roomcast.internalTokens" -}}
+{{- $kept := include "roomcast.kept" (list . "internal" "token" .Values.internalToken.value) -}}
+{{- join "\n" (prepend .Values.internalToken.alsoAccepted (splitList "\n" $kept | first)) -}}
 {{- end -}}
 
+{{/* The API keys, as the services read them: a JSON list, or a plain one. */}}
 {{- define "roomcast.apiKeys" -}}
-{{- include "roomcast.kept" (list . "api-keys" "api-keys" (join "," .Values.apiKeys.values)) -}}
+{{- with .Values.apiKeys -}}
+{{- $given := .entries | empty | ternary (join "," .values) (toJson .entries) -}}
+{{- include "roomcast.kept" (list $ "api-keys" "api-keys" $given) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The secret by which hooks are signed. One that was drawn becomes bytes in base64. */}}
+{{- define "roomcast.hookSecret" -}}
+{{- $kept := include "roomcast.kept" (list . "hooks" "secret" .Values.hooks.secret.value) -}}
+{{- hasPrefix "whsec_" $kept | ternary $kept (printf "whsec_%s" (b64enc $kept)) -}}
+{{- end -}}
+
+{{/* Whether a backend is asked about anything: "true" or nothing. */}}
+{{- define "roomcast.hasHooks" -}}
+{{- with .Values.hooks }}{{ if or .joinUrl .sayUrl }}true{{ end }}{{ end -}}
 {{- end -}}
 
 {{- define "roomcast.redisPassword" -}}
@@ -35,7 +52,7 @@ a Secret holds and what a checksum covers agree. Argument: list $ secret key giv
 
 {{/* Whether there are API keys: "true" or nothing. */}}
 {{- define "roomcast.hasApiKeys" -}}
-{{- with .Values.apiKeys }}{{ if or .generate .values .existingSecret }}true{{ end }}{{ end -}}
+{{- with .Values.apiKeys }}{{ if or .generate .values .entries .existingSecret }}true{{ end }}{{ end -}}
 {{- end -}}
 
 {{/* Where a secret value is: `name` and `key` of a secretKeyRef. Argument: list $ secret key given-section */}}
@@ -53,6 +70,35 @@ key: {{ $section.existingSecret | empty | ternary (index . 2) $section.existingS
 {{- include "roomcast.secretRef" (list . "api-keys" "api-keys" .Values.apiKeys) -}}
 {{- end -}}
 
+{{- define "roomcast.hookSecretRef" -}}
+{{- include "roomcast.secretRef" (list . "hooks" "secret" .Values.hooks.secret) -}}
+{{- end -}}
+
+{{/* Where the secrets are that a process reads again when they change. */}}
+{{- define "roomcast.secretsDirectory" -}}/etc/roomcast/secrets{{- end -}}
+
+{{/*
+Those secrets of a component as sources of a projected volume, which the kubelet keeps up to date: no pod is replaced when one of them
+changes. Argument: list $ component
+*/}}
+{{- define "roomcast.secretSources" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- $files := dict "internal-token" (include "roomcast.internalTokenRef" $root | fromYaml) -}}
+{{- if and (ne $component "gateway") (include "roomcast.hasApiKeys" $root) -}}
+{{- $_ := set $files "api-keys" (include "roomcast.apiKeysRef" $root | fromYaml) -}}
+{{- end -}}
+{{- if and (eq $component "gateway") (include "roomcast.hasHooks" $root) -}}
+{{- $_ := set $files "hook-secret" (include "roomcast.hookSecretRef" $root | fromYaml) -}}
+{{- end -}}
+{{- range $path, $ref := $files }}
+- secret:
+    name: {{ $ref.name }}
+    items:
+      - { key: {{ $ref.key }}, path: {{ $path }} }
+{{- end -}}
+{{- end -}}
+
 {{- define "roomcast.redisPasswordRef" -}}
 {{- include "roomcast.secretRef" (list . "valkey" "password" .Values.redis.embedded.auth) -}}
 {{- end -}}
@@ -62,20 +108,14 @@ key: {{ $section.existingSecret | empty | ternary (index . 2) $section.existingS
 {{- end -}}
 
 {{/*
-A checksum of the secrets of a component that this chart knows, so that its pods are replaced when one changes. Existing
-Secrets are their owner's: a change of theirs needs `kubectl rollout restart`. Argument: list $ component
+A checksum of the secrets of a component that this chart knows and that are read at the start alone, so that its pods are replaced
+when one changes. Existing Secrets are their owner's: a change of theirs needs `kubectl rollout restart`. Argument: list $ component
 */}}
 {{- define "roomcast.secretsChecksum" -}}
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 {{- $all := dict -}}
 {{- with $root.Values -}}
-{{- if ne $component "valkey" -}}
-{{- if not .internalToken.existingSecret }}{{ $_ := set $all "internalToken" (include "roomcast.internalToken" $root) }}{{ end -}}
-{{- end -}}
-{{- if and (has $component (list "broker" "presence")) (include "roomcast.hasApiKeys" $root) (not .apiKeys.existingSecret) -}}
-{{- $_ := set $all "apiKeys" (include "roomcast.apiKeys" $root) -}}
-{{- end -}}
 {{- if and (eq $component "presence") (include "roomcast.hasMetricsApi" $root) (not .autoscaling.connections.existingSecret) -}}
 {{- $_ := set $all "metricsApi" (include "roomcast.metricsApiCertificate" $root | fromYaml).cert -}}
 {{- end -}}

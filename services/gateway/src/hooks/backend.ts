@@ -27,11 +27,13 @@ export interface Question {
 }
 
 /** Bounded and on one line, since it is shown to people. */
-const Reason = z
-  .string()
-  .transform((raw) =>
-    [...raw.replaceAll(/\p{C}+/gu, ' ').trim()].slice(0, REASON_MAX_CHARS).join(''),
-  )
+const Reason = z.string().transform((raw) =>
+  raw
+    .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .trim()
+    .slice(0, REASON_MAX_CHARS)
+    .toWellFormed(),
+)
 
 /** The body of an answer with status 200. What a rewrite holds is checked as what clients send is. */
 export const Answer = z.discriminatedUnion('allow', [

@@ -133,7 +133,7 @@ describe('a backend', () => {
     expect(await backend.ask(question, read)).toEqual({ kind: 'none', why: 'busy' })
     server.decide((asked) => asked.answer({ allow: true }))
     expect(server.asked).toHaveLength(2)
-    for (const asked of [...server.asked]) asked.answer({ allow: true })
+    for (const asked of server.asked.slice()) asked.answer({ allow: true })
     expect(await Promise.all(answers)).toEqual(answers.map(() => ({ kind: 'allow' })))
     expect(server.asked).toHaveLength(5)
   })
