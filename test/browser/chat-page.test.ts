@@ -184,6 +184,46 @@ it('the policy of the page lets nothing in that is not its own', async () => {
   await stranger[Symbol.asyncDispose]()
 })
 
+it('shows what a moderator does: a placeholder, an empty room, and to the one removed why he is out', async () => {
+  const moderate = async (method: string, path: string, body?: object): Promise<void> => {
+    const response = await fetch(`${deployment.brokers[0]?.url}/v1/rooms/moderated${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(response.ok).toBe(true)
+  }
+  const alice = await enter(0, 'moderated', 'alice')
+  const mallory = await keep(
+    enterRoom(browser, gateway(1), { room: 'moderated', name: 'mallory' }, { locale: 'zh-CN' }),
+  )
+  await mallory.say('something bad')
+  const bad = await alice.shows('something bad')
+  await alice.say('something good')
+  await mallory.shows('something good')
+  await moderate('DELETE', `/messages/${bad.offset}`)
+  expect(await alice.shows('A moderator deleted this message')).toMatchObject({ author: 'mallory' })
+  await mallory.shows('此消息已被管理员删除')
+  expect(await alice.texts()).toEqual(['A moderator deleted this message', 'something good'])
+
+  await moderate('DELETE', '')
+  for (const page of [alice, mallory]) {
+    await page.page.locator('li.notice[data-event=cleared]').waitFor()
+    expect(await page.texts()).toEqual([])
+  }
+
+  await moderate('POST', '/bans', { user: 'mallory', reason: '<b>spam</b>' })
+  await alice.page.getByText('mallory was banned by a moderator: <b>spam</b>').waitFor()
+  await mallory.page.locator('form#enter').getByText('管理员已禁止你进入此房间。').waitFor()
+  await mallory.page.click('form#enter [type=submit]')
+  await mallory.page.locator('#chat').waitFor({ state: 'hidden' })
+  await mallory.page.locator('form#enter').getByText('管理员已禁止你进入此房间。').waitFor()
+  // Who enters later sees the same.
+  const later = await enter(1, 'moderated', 'bob')
+  await later.notices('banned', 'mallory')
+  expect(await later.texts()).toEqual([])
+})
+
 it('an address in a message is a link that gives away nothing', async () => {
   const alice = await enter(0, 'links', 'alice')
   await alice.say('see https://example.org/a?b=c.')

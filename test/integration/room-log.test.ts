@@ -50,6 +50,7 @@ describe('a room log in Redis', () => {
       namespace: '/',
       room: newRoom(),
       name: 'alice',
+      user: 'alice',
       since: 1,
       owner: 'one',
       generation: 1,

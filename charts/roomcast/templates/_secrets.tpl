@@ -106,6 +106,8 @@ changes. Argument: list $ component
     items:
       - { key: {{ $ref.key }}, path: {{ $path }} }
 {{- end -}}
+{{- end -}}
+
 {{- define "roomcast.jwtSecretRef" -}}
 {{- include "roomcast.secretRef" (list . "auth" "jwt-secret" .Values.auth.jwt) -}}
 {{- end -}}

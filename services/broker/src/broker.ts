@@ -13,13 +13,15 @@ import {
 import { openDoors } from '@roomcast/runtime/http-access'
 import { createHttpApi } from '@roomcast/runtime/http-api'
 import { createAppender } from './appender.ts'
+import { createAudit } from './audit.ts'
 import type { Config } from './config.ts'
 import { createFacts } from './facts.ts'
 import { createHeldRequests } from './held-requests.ts'
+import { createModerator } from './moderator.ts'
 import { appendRoute } from './routes/append.ts'
 import { messagesRoute } from './routes/messages.ts'
+import { moderationRoutes } from './routes/moderation.ts'
 import { publishRoutes } from './routes/publish.ts'
-import { roomsRoute } from './routes/rooms.ts'
 import { streamRoute } from './routes/stream.ts'
 
 export interface Broker extends Service, AsyncDisposable {
@@ -100,7 +102,15 @@ export async function startBroker(
   api.register(
     streamRoute({ roomLog, access, held, facts, log, streamBufferBytes, streamHeartbeatMs }),
   )
-  api.register(roomsRoute({ roomLog, access }))
+  api.register(
+    moderationRoutes({
+      roomLog,
+      access,
+      moderator: createModerator({ roomLog, now }),
+      audit: createAudit({ log, telemetry }),
+      now,
+    }),
+  )
 
   try {
     const health = await serveHealth({ host, port: metricsPort }, { telemetry, notReadyBecause })

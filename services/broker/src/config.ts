@@ -1,4 +1,4 @@
-import { DEFAULT_RETENTION, parseRedisUrl } from '@roomcast/roomlog'
+import { DEFAULT_RETENTION, DEFAULT_REVOCATION_TTL_MS, parseRedisUrl } from '@roomcast/roomlog'
 import {
   bytes,
   commonSettings,
@@ -35,6 +35,9 @@ export const brokerSettings = {
   HISTORY_TTL_MS: ms(DEFAULT_RETENTION.historyTtlMs, 31_536_000_000, 1_000).describe(
     "How long a room's messages are kept after its last one.",
   ),
+  REVOCATION_TTL_MS: ms(DEFAULT_REVOCATION_TTL_MS, 31_536_000_000, 1_000).describe(
+    'How long the tokens of a user whose connections were ended are refused: longer than any token lives.',
+  ),
   WAIT_REPLICAS: count(0, 0, 100).describe(
     'Replicas of Redis that must have a message before it is acknowledged. With fewer of them nothing is: writers get `unavailable`.',
   ),
@@ -64,6 +67,7 @@ export interface Config extends InternalConfig, KeysConfig {
   readonly textMaxBytes: number
   readonly historySize: number
   readonly historyTtlMs: number
+  readonly revocationTtlMs: number
   readonly waitReplicas: number
   readonly publishMaxBytes: number
   readonly maxStreams: number
@@ -89,6 +93,7 @@ export function parseConfig(env: Environment): Config {
     textMaxBytes: settings.TEXT_MAX_BYTES,
     historySize: settings.HISTORY_SIZE,
     historyTtlMs: settings.HISTORY_TTL_MS,
+    revocationTtlMs: settings.REVOCATION_TTL_MS,
     waitReplicas: settings.WAIT_REPLICAS,
     publishMaxBytes: settings.PUBLISH_MAX_BYTES,
     maxStreams: settings.MAX_STREAMS,

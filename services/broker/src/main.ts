@@ -22,6 +22,7 @@ await runService('broker', async () => {
     keyPrefix: config.redisKeyPrefix,
     connectionName: 'roomcast-broker',
     retention: { historySize: config.historySize, historyTtlMs: config.historyTtlMs },
+    revocationTtlMs: config.revocationTtlMs,
     waitReplicas: config.waitReplicas,
     onEvent: logOutages(log, Date.now),
     onCommand: measureRedis(telemetry.meter, 'broker', REDIS_COMMANDS),

@@ -90,7 +90,7 @@ export async function startTestBroker(
       }),
       ...config,
     },
-    { log: createLog('broker', 'debug', destination), telemetry, roomLog, now },
+    { log: createLog('broker', config.logLevel ?? 'debug', destination), telemetry, roomLog, now },
   )
   const url = `http://127.0.0.1:${broker.port}`
   const health = `http://127.0.0.1:${broker.metricsPort}`

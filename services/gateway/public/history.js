@@ -192,6 +192,7 @@ export function createHistory({ ask, timeline, on }) {
           heldTooMany = true
         }
       } else if (isDetached) {
+        timeline.moderate(message, offset)
         on.added([{ event: message.event, isOwn: false }])
         on.changed()
       } else {

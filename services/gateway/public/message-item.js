@@ -27,8 +27,10 @@ export function createMessageItem({ entry }) {
 
   function showText() {
     shownText = entry.text
-    text.replaceChildren(linkText(entry.text))
-    const isLong = entry.text.length > LONG_CHARS || entry.text.split('\n').length > LONG_LINES
+    text.replaceChildren(entry.isDeleted ? t('deleted') : linkText(entry.text))
+    const isLong =
+      !entry.isDeleted &&
+      (entry.text.length > LONG_CHARS || entry.text.split('\n').length > LONG_LINES)
     text.classList.toggle('long', isLong)
     bubble.querySelector('.more')?.remove()
     if (isLong) text.after(moreButton(text))
@@ -65,7 +67,13 @@ export function createMessageItem({ entry }) {
   return {
     element,
     update({ isFirst, isLast }) {
-      const classes = ['message', entry.isOwn && 'own', isFirst && 'first', isLast && 'last']
+      const classes = [
+        'message',
+        entry.isOwn && 'own',
+        entry.isDeleted && 'deleted',
+        isFirst && 'first',
+        isLast && 'last',
+      ]
       element.className = classes.filter(Boolean).join(' ')
       element.dataset.own = entry.isOwn
       element.dataset.state = entry.state

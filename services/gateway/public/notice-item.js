@@ -2,10 +2,20 @@ import { dayWords, fullWords, timeWords } from './clock.js'
 import { create } from './dom.js'
 import { t } from './language.js'
 
-/** The list item for a join or a quit. */
+const WORDS = {
+  join: 'joined',
+  broadcast_quit: 'left',
+  kicked: 'kickedNotice',
+  banned: 'bannedNotice',
+  cleared: 'clearedNotice',
+}
+
+/** The list item for a join or a quit, or for what a moderator did. */
 export function createNoticeItem({ entry }) {
-  const [before, after] = t(entry.event === 'join' ? 'joined' : 'left', { name: '\0' }).split('\0')
-  const element = create('li', 'notice', before, create('bdi', 'who', entry.author), after)
+  const [before, after] = t(WORDS[entry.event], { name: '\0' }).split('\0')
+  const who = after === undefined ? [] : [create('bdi', 'who', entry.author), after]
+  const why = entry.text ? [': ', create('bdi', '', entry.text)] : []
+  const element = create('li', 'notice', before, ...who, ...why)
   element.dataset.event = entry.event
   element.dataset.offset = entry.offset
   if (entry.ts !== undefined) {

@@ -13,6 +13,9 @@ import { toast } from './toast.js'
 import { currentToken } from './token.js'
 import { createUnread } from './unread.js'
 
+/** A moderator ended this visit. */
+const ENDINGS = ['kicked', 'banned', 'revoked']
+
 /**
  * One visit to one room: the connection feeds the timeline, through the history; the view shows the timeline.
  * `leave()` is called when the person leaves, `refused(words, code)` when the server does not let him in.
@@ -91,6 +94,10 @@ export function openRoom({ room, name, leave, refused }) {
       case 'join':
       case 'broadcast_say':
       case 'broadcast_quit':
+      case 'kicked':
+      case 'banned':
+      case 'deleted':
+      case 'cleared':
         history.live(message, offset)
         break
       case 'joined':
@@ -99,7 +106,11 @@ export function openRoom({ room, name, leave, refused }) {
         people.changed()
         break
       case 'error':
-        toast(refusalWords(message.data))
+        if (ENDINGS.includes(message.data.code)) {
+          refused(refusalWords(message.data), message.data.code)
+        } else {
+          toast(refusalWords(message.data))
+        }
         break
     }
   }

@@ -21,11 +21,12 @@ const COLLAPSE_FROM = 4
 
 /**
  * The rows for entries in order.
- * @param {import('./timeline.js').Entry[]} entries
+ * @param {import('./timeline.js').Entry[]} all
  * @param {Set<string>} open Keys of the summaries that the person opened.
  * @returns {Row[]}
  */
-export function rowsOf(entries, open) {
+export function rowsOf(all, open) {
+  const entries = all.filter(({ event }) => event !== 'deleted')
   const rows = []
   let lastDay = -Infinity
   for (let at = 0; at < entries.length; at++) {
@@ -40,6 +41,8 @@ export function rowsOf(entries, open) {
       const isFirst = !isGrouped(entries[at - 1], entry)
       const isLast = !isGrouped(entry, entries[at + 1])
       rows.push({ key: entry.key, type: 'message', entry, isFirst, isLast })
+    } else if (!isNotice(entry)) {
+      rows.push({ key: entry.key, type: 'notice', entry, isHidden: false })
     } else {
       const run = noticesFrom(entries, at, lastDay)
       rows.push(...noticeRows(run, open))

@@ -3,13 +3,15 @@ import { parseOffset } from './offset.js'
 /**
  * @typedef {object} Entry What the list shows in one place.
  * @property {string} key Its own for as long as it exists.
- * @property {'broadcast_say' | 'join' | 'broadcast_quit' | 'gap'} event A gap is where messages may be missing.
+ * @property {'broadcast_say' | 'join' | 'broadcast_quit' | 'kicked' | 'banned' | 'deleted' | 'cleared' | 'gap'} event
+ *   A gap is where messages may be missing. What was deleted has a place and is not shown.
  * @property {number} [segment] Logs in the order in which this page saw them; see `Timeline`.
  * @property {number} [seq] Its number in the log. A gap has a place between numbers.
  * @property {string} [offset] Absent while it is only here.
- * @property {string} [author]
+ * @property {string} [author] Who it is by, or about.
  * @property {string} [user]
- * @property {string} [text]
+ * @property {string} [text] Or a moderator's reason.
+ * @property {boolean} [isDeleted] A moderator took its text away.
  * @property {number} [ts]
  * @property {string} [id] The sender's id for it.
  * @property {boolean} isOwn
@@ -41,16 +43,17 @@ export function createTimeline() {
     const position = parseOffset(offset)
     if (position === undefined) return undefined
     if (source === 'live') startSegmentIfNumbersFell(position)
-    const { username, user, text } = message.data
+    moderate(message, offset)
+    const { username, user, text, reason } = message.data
     const entry = {
       key: `${segment}/${offset}`,
       event: message.event,
       segment,
       seq: position.seq,
       offset,
-      author: username,
+      author: username ?? user,
       user,
-      text,
+      text: text ?? reason,
       ts: message.ts,
       id: message.id,
       isOwn: source !== 'live' && isSelf({ author: username, user }),
@@ -60,7 +63,8 @@ export function createTimeline() {
     if (own) return place(Object.assign(own, entry, { key: own.key, isOwn: true, note: undefined }))
     const known = logged.find((other) => isSame(other, entry))
     // What an acknowledgement placed has this page's time and text until the log's own arrives.
-    if (known) Object.assign(known, { ts: entry.ts ?? known.ts, text: entry.text })
+    if (known && !known.isDeleted)
+      Object.assign(known, { ts: entry.ts ?? known.ts, text: entry.text })
     return known ? undefined : place(entry)
   }
 
@@ -72,6 +76,17 @@ export function createTimeline() {
       !logged.some((entry) => entry.offset === `${epoch}:${seq}`)
     ) {
       segment++
+    }
+  }
+
+  /** Does to what is here what a moderator did to the log. */
+  function moderate({ event, data }, offset) {
+    if (event === 'deleted') {
+      const entry = logged.findLast((other) => other.offset === data.offset)
+      if (entry) Object.assign(entry, { isDeleted: true, text: undefined })
+    } else if (event === 'cleared') {
+      const { seq } = parseOffset(offset)
+      logged = logged.filter((entry) => !isBefore(entry, { segment, seq }))
     }
   }
 
@@ -124,6 +139,9 @@ export function createTimeline() {
       for (const message of messages) add(message, message.offset, 'history')
       segment = current
     },
+
+    /** The effect of a moderator's event alone, for a list that ends before it. */
+    moderate,
 
     /** Marks that messages after the offset `after` are missing. */
     addGapAfter(after) {

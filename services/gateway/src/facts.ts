@@ -16,6 +16,8 @@ export const CLOSE_REASONS = [
   'shed',
   /** Its token ended. */
   'token_expired',
+  /** A moderator ended it. */
+  'revoked',
   'server',
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
@@ -43,6 +45,8 @@ export const RECOVERY_RESULTS = [
   'trimmed',
   /** More were missed than `RECOVERY_MAX_MESSAGES`. */
   'too_many',
+  /** A moderator removed the user meanwhile. */
+  'removed',
   /** The hook for joins refused it. */
   'forbidden',
   /** It is of another user than the token, or in a room that the token is not for. */

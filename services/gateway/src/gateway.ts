@@ -20,6 +20,7 @@ import { createBrokerClient } from './broker-client.ts'
 import { serveChat } from './chat.ts'
 import type { Config } from './config.ts'
 import { countConnections } from './connections.ts'
+import { disconnectUser } from './disconnect.ts'
 import { drain } from './drain.ts'
 import { gatherHandshakes } from './engine/connection.ts'
 import { createFacts } from './facts.ts'
@@ -28,6 +29,7 @@ import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
 import { createMessageTraces } from './message-traces.ts'
+import { removeUser } from './member/remove.ts'
 import { forwardStrays } from './forward.ts'
 import { NO_HOOKS, openHooks } from './hooks/hooks.ts'
 import { createLostGateways } from './lost-gateways.ts'
@@ -41,6 +43,7 @@ import { createRecovery, withholdPids } from './recovery.ts'
 import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
 import { guardRequests } from './requests.ts'
+import { watchRevocations } from './revocations.ts'
 import { createRooms } from './rooms.ts'
 import { createShedding } from './shed.ts'
 import { tellRefusal, type ChatServer } from './sockets.ts'
@@ -231,6 +234,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       traces,
       log,
       onClosed: (room) => outbox.forget(room),
+      onRemoval: (room, removal) => removeUser(context, room, removal),
     })
     closer.add(() => rooms.close())
 
@@ -276,6 +280,16 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       announce: (quit) => announceQuit(context, quit),
     })
     closer.add(() => quits.flush())
+    const revocations = watchRevocations({
+      revocations: roomLog.revocations,
+      onRevoked: (revocation, isNew) =>
+        disconnectUser(io, context, revocation, {
+          isNew,
+          blame: (connection) => connections.blame(connection, 'revoked'),
+        }),
+      log,
+    })
+    closer.add(() => revocations.close())
     let messageIds = 0
     const context: Context = {
       config,
@@ -286,6 +300,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       quits,
       reporter,
       presence,
+      revocations,
       roomLog,
       instance,
       facts,

@@ -5,6 +5,7 @@ import {
   isCompleteAfter,
   locate,
   PID_MAX_CHARS,
+  userOfSession,
   type FoundSession,
   type RoomLog,
 } from '@roomcast/roomlog'
@@ -77,9 +78,13 @@ export function createRecovery(options: {
     if (session === undefined) return 'expired'
     if (session.namespace !== namespace) return 'invalid'
     if (!isOf(session, restoringFor())) return 'other_user'
-    const [head = EMPTY_HEAD] = await roomLog.heads([session.room])
+    const [[head = EMPTY_HEAD], { ban, removedAt }] = await Promise.all([
+      roomLog.heads([session.room]),
+      roomLog.moderation.standingOf(session.room, userOfSession(session)),
+    ])
     const place = locate(head, position)
     if (place.kind !== 'known') return 'other_log'
+    if (ban !== undefined || removedAt > place.seq) return 'removed'
     if (!isCompleteAfter(head, place.seq)) return 'trimmed'
     if (head.seq - place.seq > maxMessages) return 'too_many'
     return { session, position }

@@ -1,10 +1,11 @@
-import { ClientError, type RoomId } from '@roomcast/protocol'
+import { ClientError, removalOf, type Removal, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, RoomFeed, type RoomLog, type Run } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
 import { countMessage, type Fanout, type RoomFanout } from './fanout.ts'
 import type { Member } from './member/member.ts'
 import type { MessageTraces } from './message-traces.ts'
+import { createRemovals, type Removals } from './removals.ts'
 
 /** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
 const COMPARE_INTERVAL_MS = 10_000
@@ -15,6 +16,8 @@ export interface LocalRoom {
   /** Follows the room's log; its cursor is where a new member's live messages begin. */
   readonly feed: RoomFeed
   readonly fanout: RoomFanout<Member>
+  /** Who was removed since it was opened here. */
+  readonly removals: Removals
   size: number
   /** Members in the whole cluster as presence last told, 0 before. */
   clusterCount: number
@@ -56,23 +59,35 @@ export function createRooms(options: {
   readonly log: Log
   /** The last member left: nothing more will come from here. */
   readonly onClosed: (room: RoomId) => void
+  /** The room's log tells of a removal: whoever is a member now has to go, and hears nothing that comes after. */
+  readonly onRemoval: (room: LocalRoom, removal: Removal) => void
 }): Rooms {
-  const { roomLog, fanout, facts, traces, log, onClosed } = options
+  const { roomLog, fanout, facts, traces, log, onClosed, onRemoval } = options
   const openings = new Map<RoomId, Opening>()
   const rooms = new Map<RoomId, LocalRoom>()
   let memberCount = 0
 
   const open = async (id: RoomId): Promise<LocalRoom> => {
     const delivery = fanout.open(traces && ((place) => traces.delivering(id, place)))
+    const removals = createRemovals()
     const feed = await RoomFeed.open(roomLog, id, {
-      onRun: (run: Run) => delivery.deliver(run),
+      onRun: (run: Run) => {
+        for (const { payload } of run.entries) {
+          const removal = removalOf(payload)
+          if (removal === undefined) continue
+          removals.note(removal)
+          const room = rooms.get(id)
+          if (room !== undefined) onRemoval(room, removal)
+        }
+        delivery.deliver(run)
+      },
       onRepair: (reason) => facts.feedRepaired(reason),
       onLost: () => {
         facts.entriesLost()
         log.warn({ room: id }, 'messages were gone from the log before they were delivered')
       },
     })
-    const room: LocalRoom = { id, feed, fanout: delivery, size: 0, clusterCount: 0 }
+    const room: LocalRoom = { id, feed, fanout: delivery, removals, size: 0, clusterCount: 0 }
     rooms.set(id, room)
     return room
   }

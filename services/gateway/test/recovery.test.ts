@@ -18,6 +18,7 @@ const session = {
   namespace: '/',
   room,
   name: 'alice',
+  user: 'alice',
   since: 1,
   owner: 'gone',
   generation: 1,

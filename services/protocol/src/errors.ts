@@ -23,6 +23,16 @@ export const ERROR_CODES = {
   forbidden: { status: 403, retryable: false },
   /** The token has ended: the connection is closed. Come back with a new one. */
   token_expired: { status: 401, retryable: false },
+  /** A moderator removed this user from the room. He may join again. */
+  kicked: { status: 403, retryable: false },
+  /** A moderator banned this user from the room. */
+  banned: { status: 403, retryable: false },
+  /** A moderator ended this user's connections. Tokens that were issued before that moment are refused. */
+  revoked: { status: 401, retryable: false },
+  /** The id names more than one message of the room: name the one that is meant by its offset. */
+  ambiguous: { status: 409, retryable: false },
+  /** A list that is bounded has no place left. */
+  full: { status: 409, retryable: false },
   /** The body is over the limit. */
   too_large: { status: 413, retryable: false },
   /** The body's content type is not understood. */

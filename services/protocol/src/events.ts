@@ -75,7 +75,7 @@ export type Author = {
   readonly user?: string | undefined
 }
 
-/** What one message says, by its `event`. The first three are logged: ordered, numbered, kept, recoverable. */
+/** What one message says, by its `event`. The first seven are logged: ordered, numbered, kept, recoverable. */
 export interface EventData {
   join: Author
   broadcast_say: Author & {
@@ -84,6 +84,14 @@ export interface EventData {
     readonly data?: unknown
   }
   broadcast_quit: Author
+  /** A moderator removed a user from the room. */
+  kicked: { readonly user: string; readonly reason?: string }
+  /** A moderator banned a user from the room, until a time in milliseconds since 1970, or for good. */
+  banned: { readonly user: string; readonly reason?: string; readonly until?: number }
+  /** The message at this offset is no longer in the log: to be taken off the screen. `id` is the one that it had. */
+  deleted: { readonly offset: string; readonly id?: string }
+  /** No message before this one is in the log any more. */
+  cleared: Readonly<Record<string, never>>
   /** To a new member alone: who he is here, and how many members the room has. */
   joined: Author & {
     readonly online: number
@@ -96,7 +104,15 @@ export interface EventData {
   error: Omit<Refusal, 'ok'>
 }
 
-export const LOGGED_EVENTS = ['join', 'broadcast_say', 'broadcast_quit'] as const
+export const LOGGED_EVENTS = [
+  'join',
+  'broadcast_say',
+  'broadcast_quit',
+  'kicked',
+  'banned',
+  'deleted',
+  'cleared',
+] as const
 export type LoggedEvent = (typeof LOGGED_EVENTS)[number]
 
 /** The one event that servers emit: `message`. */
@@ -199,5 +215,5 @@ export function decodeMessage(payload: string, position: Position): LoggedMessag
 const LoggedPayload = z.looseObject({
   event: z.enum(LOGGED_EVENTS),
   room: z.string(),
-  data: z.looseObject({ username: z.string() }),
+  data: z.looseObject({}),
 })

@@ -82,7 +82,9 @@ export const MessagesQuery = z
 export const MessageView = z.looseObject({
   event: z.enum(LOGGED_EVENTS),
   room: z.string(),
-  data: z.looseObject({ username: z.string() }),
+  data: z.looseObject({
+    username: z.string().optional().describe('of `join`, `broadcast_say` and `broadcast_quit`'),
+  }),
   id: z.string().optional(),
   ts: z.number().optional(),
   offset: z.string(),

@@ -15,6 +15,16 @@ export const TYPE_MAX_CHARS = 32
 export const DATA_MAX_BYTES = 16_384
 /** Levels of nesting in `data`. `JSON.stringify` and Socket.IO's search for binary parts recurse; deeper input could end the process. */
 export const DATA_MAX_DEPTH = 32
+/** Characters by which a user is named: the subject of his token, or in open mode his name. */
+export const USER_MAX_CHARS = 256
+/** Characters of a moderator's reason. */
+export const REASON_MAX_CHARS = 256
+/** Milliseconds that a ban may last when it has an end. */
+export const BAN_MAX_MS = 315_360_000_000
+/** Bans of one room that are in force at a time. */
+export const BANS_PER_ROOM_MAX = 10_000
+/** Messages, from the latest back, among which one that is to be deleted is looked for by its id. */
+export const DELETE_SEARCH_MAX = 10_000
 /** Characters of a client's own message id. */
 export const CLIENT_ID_MAX_CHARS = 64
 /** Messages that one history request may ask for. */

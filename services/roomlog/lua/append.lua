@@ -1,6 +1,7 @@
 -- Appends a batch of messages to one room's log, each message once, and publishes what is new: one call, one slot.
 --
--- KEYS  1 meta       hash: epoch, seq (last number given), replid (of the server that gave it), ends ("epoch:seq,..." of ended epochs)
+-- KEYS  1 meta       hash: epoch, seq (last number given), replid (of the server that gave it), ends ("epoch:seq,..." of ended epochs);
+--                    from, before (numbers from `from` on were deleted, as long as the entry `before` is the oldest: see moderate.lua)
 --       2 stream     entries `<seq>-0` with one field `p`, the payload
 -- ARGV  1 prefix of the key hashes' names (one hash per half window: message key -> seq)
 --       2 channel    3 epoch to use if one begins here    4 historySize    5 historyTtlMs    6 half key window, ms

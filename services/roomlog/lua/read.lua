@@ -5,7 +5,7 @@
 --       4 milliseconds for which the numbers are kept from now on, or 0 to leave their time as it is
 -- Returns {} for a room without a log, else {epoch, seq, ends, first, then seq and payload of each entry in order}.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'ends')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'ends', 'from', 'before')
 if not meta[1] then return {} end
 local keepMs = tonumber(ARGV[4])
 if keepMs > 0 and redis.call('PTTL', KEYS[1]) < keepMs / 2 then redis.call('PEXPIRE', KEYS[1], keepMs) end
@@ -15,7 +15,9 @@ local function number(n) return string.format('%.0f', n) end
 
 local seq = tonumber(meta[2])
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-local page = { meta[1], meta[2], meta[3] or '', number(oldest and seqOf(oldest) or seq + 1) }
+local first = number(oldest and seqOf(oldest) or seq + 1)
+if first == meta[5] then first = meta[4] end
+local page = { meta[1], meta[2], meta[3] or '', first }
 
 local limit = tonumber(ARGV[3])
 if limit == 0 then return page end

@@ -12,7 +12,10 @@ import {
   type Retention,
   type RoomLog,
 } from './room-log.ts'
+import { createMemoryModeration } from './memory-moderation.ts'
+import { createMemoryRevocations } from './memory-revocations.ts'
 import { createMemorySessions } from './memory-sessions.ts'
+import { DEFAULT_REVOCATION_TTL_MS } from './revocations.ts'
 import { DEFAULT_SESSION_TTL_MS } from './sessions.ts'
 
 interface KnownProducer {
@@ -22,11 +25,16 @@ interface KnownProducer {
   readonly at: number
 }
 
-interface Room {
+/** One room's log. */
+export interface Room {
   readonly epoch: string
   seq: number
-  /** Consecutive numbers, oldest first. */
+  /** Oldest first; numbers that are missing between two were deleted. */
   entries: Entry[]
+  /** Numbers from `from` on that are missing before the entry `before` were deleted, as long as that is the oldest. */
+  deleted: { readonly from: number; readonly before: number } | undefined
+  /** Users who were removed, by the number of the entry that told it, the latest last. */
+  readonly removed: Map<string, number>
   readonly producers: Map<string, KnownProducer>
   /** Message keys of the current half window, of the one before it and of the one before that. */
   keys: [Map<string, number>, Map<string, number>, Map<string, number>]
@@ -45,7 +53,12 @@ const TRIM_SLACK = 100
  * suite runs on it and on Redis.
  */
 export function createMemoryLog(
-  options: { retention?: Partial<Retention>; sessionTtlMs?: number; now?: () => number } = {},
+  options: {
+    retention?: Partial<Retention>
+    sessionTtlMs?: number
+    revocationTtlMs?: number
+    now?: () => number
+  } = {},
 ): RoomLog {
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const now = options.now ?? Date.now
@@ -62,6 +75,10 @@ export function createMemoryLog(
   }
   const keepAlive = (log: Room): void => {
     log.expiresAt = Math.max(log.expiresAt, now() + 2 * retention.historyTtlMs)
+  }
+
+  const forgetOld = (log: Room): void => {
+    if (now() - log.appendedAt >= retention.historyTtlMs) log.entries = []
   }
 
   const appendBatch = ({ room, producer, messages }: AppendBatch): AppendResult => {
@@ -125,7 +142,7 @@ export function createMemoryLog(
     async read(room, range): Promise<Page> {
       const log = find(room)
       if (log === undefined) return { head: EMPTY_HEAD, entries: [] }
-      if (now() - log.appendedAt >= retention.historyTtlMs) log.entries = []
+      forgetOld(log)
       return { head: headOf(log), entries: select(log.entries, range) }
     },
 
@@ -149,12 +166,17 @@ export function createMemoryLog(
       }
     },
 
-    async clear(room) {
-      const log = find(room)
-      if (log === undefined) return false
-      log.entries = []
-      return true
-    },
+    moderation: createMemoryModeration({
+      find: (room) => {
+        const log = find(room)
+        if (log !== undefined) forgetOld(log)
+        return log
+      },
+      append: (room, message) => appendBatch({ room, messages: [message] }),
+      now,
+    }),
+
+    revocations: createMemoryRevocations(options.revocationTtlMs ?? DEFAULT_REVOCATION_TTL_MS, now),
 
     sessions: createMemorySessions(options.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS, now),
 
@@ -172,6 +194,8 @@ function newRoom(at: number): Room {
     epoch: newEpoch(),
     seq: 0,
     entries: [],
+    deleted: undefined,
+    removed: new Map(),
     producers: new Map(),
     keys: [new Map(), new Map(), new Map()],
     keysSince: at,
@@ -186,12 +210,25 @@ export function newEpoch(): string {
 }
 
 function headOf(log: Room): Head {
-  return { epoch: log.epoch, seq: log.seq, first: log.entries[0]?.seq ?? log.seq + 1, ends: [] }
+  return { epoch: log.epoch, seq: log.seq, first: wholeFrom(log), ends: [] }
+}
+
+/** The number from which on all that was not deleted is there. */
+export function wholeFrom({ seq, entries, deleted }: Room): number {
+  const oldest = entries[0]?.seq ?? seq + 1
+  return deleted?.before === oldest ? deleted.from : oldest
 }
 
 function select(entries: readonly Entry[], { after, before, limit }: ReadRange): readonly Entry[] {
-  const oldest = entries[0]?.seq ?? 1
-  const indexOf = (seq: number): number => Math.max(0, Math.min(entries.length, seq - oldest))
+  const indexOf = (seq: number): number => {
+    let [from, to] = [0, entries.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((entries[middle]?.seq ?? Infinity) < seq) from = middle + 1
+      else to = middle
+    }
+    return from
+  }
   if (after !== undefined) {
     const start = indexOf(after + 1)
     return entries.slice(start, start + limit)

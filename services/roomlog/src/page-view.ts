@@ -75,11 +75,8 @@ export function viewOf(
     }
   }
   const end = before === undefined ? head.seq : Math.max(0, before.seq - 1)
-  return {
-    messages,
-    offset: offsetAt(head, end),
-    complete: isFull || isCompleteAfter(head, Math.max(0, end - limit)),
-  }
+  // A page that is not full has all that there is before its end: with the first message of the room, or without what is no longer kept.
+  return { messages, offset: offsetAt(head, end), complete: isFull || isCompleteAfter(head, 0) }
 }
 
 function offsetAt(head: Head, seq: number): string {

@@ -1,4 +1,6 @@
 import type { AppendBatch, AppendResult, RoomId } from '@roomcast/protocol'
+import type { Moderation } from './moderation.ts'
+import type { Revocations } from './revocations.ts'
 import type { Sessions } from './sessions.ts'
 
 /** A message in a room's log. */
@@ -36,7 +38,10 @@ export interface Head {
   readonly epoch: string
   /** Number of the last message; 0 before the first. */
   readonly seq: number
-  /** Number of the oldest message that is kept; `seq + 1` when none is. Numbers missing after it were deleted. */
+  /**
+   * The number from which on the log is whole; `seq + 1` when it has nothing. Numbers missing from here on were deleted, and those before
+   * are no longer kept.
+   */
   readonly first: number
   /** Ended epochs, oldest first, at most `EPOCHS_KEPT`. */
   readonly ends: readonly EpochEnd[]
@@ -95,8 +100,10 @@ export interface RoomLog {
   heads(rooms: readonly RoomId[]): Promise<Head[]>
   /** Resolves when the subscription is in force: what is appended after that reaches the follower. Rejects with `LogUnavailable`. */
   follow(room: RoomId, follower: Follower): Promise<Following>
-  /** Deletes a room's messages; its numbers go on. False when there was no such log. Rejects with `LogUnavailable`. */
-  clear(room: RoomId): Promise<boolean>
+  /** What moderators do to rooms. */
+  readonly moderation: Moderation
+  /** Users whose connections were ended, in the same store. */
+  readonly revocations: Revocations
   /** The session records of members, in the same store. */
   readonly sessions: Sessions
   /** False while the store is away: calls fail fast, and it is tried again by itself. */

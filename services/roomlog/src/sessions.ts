@@ -9,7 +9,7 @@ export interface SessionRecord {
   readonly namespace: string
   readonly room: RoomId
   readonly name: string
-  /** Whose it is, where tokens are required: nobody else goes on with it. */
+  /** Whose it is, where tokens are required: nobody else goes on with it. See `userOfSession`. */
   readonly user?: string | undefined
   /** When it joined, in milliseconds since 1970. */
   readonly since: number
@@ -17,6 +17,11 @@ export interface SessionRecord {
   readonly owner: string
   /** Grows with each restoration, from 1. Whoever acts on an older generation is too late. */
   readonly generation: number
+}
+
+/** What tells the user of a session from others: the subject of his token, or in open mode the name. */
+export function userOfSession({ user, name }: Pick<SessionRecord, 'user' | 'name'>): string {
+  return user ?? name
 }
 
 /** A session as it was found. */

@@ -8,6 +8,8 @@ import {
   type SessionRecord,
 } from '@roomcast/roomlog'
 
+import { moderationContract } from './moderation-contract.ts'
+
 /** Makes a log with the given retention; closing it is the suite's part. */
 export type MakeLog = (retention?: Partial<Retention>) => Promise<RoomLog>
 
@@ -108,7 +110,6 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
       const empty = { head: { epoch: '0', seq: 0, first: 1, ends: [] }, entries: [] }
       expect(await log.read(room, { limit: 10 })).toEqual(empty)
       expect(await log.heads([room])).toEqual([empty.head])
-      expect(await log.clear(room)).toBe(false)
     })
 
     it.each([
@@ -224,16 +225,6 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
       expect(batches[0]?.first).toBe(2)
     })
 
-    it('clearing deletes the messages and leaves the numbers', async () => {
-      const room = newRoom()
-      await log.append([{ room, messages: [say('a'), say('b')] }])
-      expect(await log.clear(room)).toBe(true)
-      expect((await log.read(room, { limit: 9 })).entries).toEqual([])
-      const [result] = await log.append([{ room, messages: [say('c')] }])
-      expect(appended(result).seqs).toEqual([3])
-      expect((await log.read(room, { limit: 9 })).head).toMatchObject({ seq: 3, first: 3 })
-    })
-
     it('keeps the last messages of a long room, and says where they begin', async () => {
       const small = await makeLog({ historySize: 100 })
       const room = newRoom()
@@ -258,6 +249,8 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
       expect(heads.map(({ seq }) => seq)).toEqual(asked.map((_, i) => (i < 250 ? 1 : 0)))
     })
 
+    moderationContract(() => log, makeLog)
+
     describe('keeps sessions', () => {
       const record = (pid: string): SessionRecord => ({
         pid,
@@ -265,6 +258,7 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         namespace: '/rooms/x',
         room: RoomId.parse('é {}x}'),
         name: 'alice',
+        user: 'user of alice',
         since: 7,
         owner: 'one',
         generation: 1,

@@ -65,6 +65,7 @@ it('a session is kept alive by an owner that was overtaken, which changes nothin
     namespace: '/',
     room: newRoom(),
     name: 'alice',
+    user: 'alice',
     since: 1,
     owner: 'one',
     generation: 1,

@@ -22,8 +22,8 @@ export interface ChatPage extends TestPage {
   shows(text: string, state?: string): Promise<ShownMessage>
   /** Writes a message and presses Enter. */
   say(text: string): Promise<void>
-  /** Resolves when the notice of a join or a quit is there. */
-  notices(event: 'join' | 'broadcast_quit', name: string): Promise<void>
+  /** Resolves when the notice of a join, a quit or a removal is there. */
+  notices(event: 'join' | 'broadcast_quit' | 'kicked' | 'banned', name: string): Promise<void>
   /** Resolves when the page says so many are online. */
   counts(online: number): Promise<void>
 }

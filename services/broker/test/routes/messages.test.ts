@@ -290,12 +290,13 @@ describe('a log that is away', () => {
     const away = async (): Promise<never> => {
       throw new LogUnavailable('while reading a room')
     }
+    const log = createMemoryLog()
     const roomLog: RoomLog = {
-      ...createMemoryLog(),
+      ...log,
       read: away,
       heads: away,
       follow: away,
-      clear: away,
+      moderation: { ...log.moderation, act: away },
     }
     await using own = await startTestBroker({}, { roomLog })
     const room = newRoom()

@@ -1,5 +1,5 @@
 import { ClientError, formatOffset, type Joined, type RoomId } from '@roomcast/protocol'
-import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
+import { LogUnavailable, userOfSession, type SessionRecord } from '@roomcast/roomlog'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import { identityOf } from '../identity.ts'
@@ -7,6 +7,7 @@ import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
 import type { Context } from './context.ts'
 import type { Member } from './member.ts'
+import { refusalOfBan, refusalOfRemoval } from './remove.ts'
 import { roomOf } from './request.ts'
 import { isReadOnly, nameFor, requireRead } from './rights.ts'
 import { releaseEarlySays } from './say.ts'
@@ -76,11 +77,21 @@ async function enter(
     owner: instance,
     generation: 1,
   }
-  // Before the client learns of its membership: from then on it may be recovered on any gateway.
-  await unavailableFor(roomLog.sessions.save([session]))
   let isMember = false
   try {
-    await rooms.enter(id, (room, admit) => {
+    await rooms.enter(id, async (room, admit) => {
+      const turn = room.removals.turn()
+      // The session before the client learns of its membership: from then on it may be recovered on any gateway. A ban that comes after
+      // this look at it is told by the room's feed.
+      const [ban] = await unavailableFor(
+        Promise.all([
+          roomLog.moderation.banOf(id, userOfSession(session)),
+          roomLog.sessions.save([session]),
+        ]),
+      )
+      if (ban !== undefined) throw refusalOfBan(ban)
+      const removal = room.removals.since(turn, userOfSession(session))
+      if (removal !== undefined) throw refusalOfRemoval(removal)
       if (!socket.connected) return
       // The message, the answer, and what the room is told in this turn.
       gatherWrites(socket)

@@ -1,5 +1,5 @@
 import { ClientError } from '@roomcast/protocol'
-import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
+import { EMPTY_HEAD, locate, runsOf, userOfSession } from '@roomcast/roomlog'
 import { sharePackets, writePacket } from '../engine/packets.ts'
 import { messageBody, packetPrefix } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
@@ -9,6 +9,7 @@ import type { Context } from './context.ts'
 import { admitMember } from './join.ts'
 import { announceQuit } from './leave.ts'
 import { announce, isAnnounced } from './notices.ts'
+import { refusalOfBan, refusalOfRemoval } from './remove.ts'
 import { releaseEarlySays } from './say.ts'
 
 /** Messages that one read of a replay asks for. */
@@ -26,16 +27,25 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   const { room, name, hasQuit } = restored.session
   let isMember = false
   let isSmall = true
-  let isRefused = false
+  let refusedAs: 'forbidden' | 'removed' | undefined
   const done = context.rooms.enter(room, async (local, admit) => {
     isSmall = isAnnounced(context, local)
-    const refusal = await refusalOf(context, socket, restored)
+    const turn = local.removals.turn()
+    let refusal = await refusalOf(context, socket, restored)
+    if (refusal !== undefined) refusedAs = 'forbidden'
+    else {
+      const [standing] = await Promise.all([
+        standingOf(context, restored),
+        replay(context, socket, local, restored),
+      ])
+      const removal = local.removals.since(turn, userOfSession(restored.session))
+      refusal = standing ?? (removal && refusalOfRemoval(removal))
+      if (refusal !== undefined) refusedAs = 'removed'
+    }
     if (refusal !== undefined) {
-      isRefused = true
       tellRefusal(socket, refusal.toRefusal())
       return
     }
-    await replay(context, socket, local, restored)
     if (!socket.connected) return
     admitMember(context, socket, local, restored.session, admit)
     isMember = true
@@ -47,7 +57,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
   session.joining = { name, done }
   done
     .then(
-      () => context.facts.recovery(isRefused ? 'forbidden' : 'recovered'),
+      () => context.facts.recovery(refusedAs ?? 'recovered'),
       (error: unknown) => {
         context.facts.recovery('unavailable')
         context.log.warn({ err: error, room }, 'recovery was cut short')
@@ -58,12 +68,30 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
       // The session is this gateway's since it was claimed, and so is the quit of a client that does not try again.
       if (!isMember) {
         const quit = { room, isAnnounced: isSmall && !hasQuit, session: restored.session }
-        if (isRefused) void announceQuit(context, quit, 'drop')
+        if (refusedAs !== undefined) void announceQuit(context, quit, 'drop')
         else context.quits.add(quit)
       }
       session.joining = undefined
       releaseEarlySays(session)
     })
+}
+
+/**
+ * Whether the user was removed since his client left off. It was looked at before the session was taken over; what came since then was
+ * in the log before the room's feed was looked at, or is told by that.
+ */
+async function standingOf(
+  { roomLog }: Context,
+  { session, position }: Restored,
+): Promise<ClientError | undefined> {
+  const { ban, removedAt } = await roomLog.moderation.standingOf(
+    session.room,
+    userOfSession(session),
+  )
+  if (ban !== undefined) return refusalOfBan(ban)
+  return removedAt > position.seq
+    ? refusalOfRemoval({ code: 'kicked', reason: undefined })
+    : undefined
 }
 
 /** What the team's own backend has against it, if it is asked: a ban holds also for who comes back. Rejects when it can not be asked. */

@@ -59,6 +59,9 @@ export function createSay(context: Context): SayHandler {
         content,
         (allowed) => {
           try {
+            // He may have left meanwhile, or was removed.
+            if (session.member !== member)
+              throw new ClientError('not_joined', 'not in the room any more')
             publish(member, allowed, reply, trace)
           } catch (error) {
             reply(asError(error))

@@ -1,5 +1,12 @@
 /** What this package asks of Redis, as it is measured: whole calls, whatever commands they are made of. */
-export const REDIS_COMMANDS = ['append', 'read', 'heads', 'subscribe', 'clear', 'session'] as const
+export const REDIS_COMMANDS = [
+  'append',
+  'read',
+  'heads',
+  'subscribe',
+  'moderate',
+  'session',
+] as const
 export type RedisCommand = (typeof REDIS_COMMANDS)[number]
 
 /** Told of each call when it is over: how long it took, and whether all of it was answered without an error. */

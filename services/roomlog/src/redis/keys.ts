@@ -10,6 +10,10 @@ export interface RoomKeys {
   readonly producers: string
   /** Prefix of the hashes of message keys, one per half window. */
   readonly messageKeys: string
+  /** Hash of the users who are banned. */
+  readonly bans: string
+  /** Sorted set of the users who were removed. */
+  readonly removals: string
   /** The sharded pub/sub channel on which each batch is published. */
   readonly channel: string
 }
@@ -22,6 +26,8 @@ export function roomKeys(prefix: string, room: RoomId): RoomKeys {
     stream: `${base}:log`,
     producers: `${base}:producers:`,
     messageKeys: `${base}:keys:`,
+    bans: `${base}:bans`,
+    removals: `${base}:removals`,
     channel: `${base}:live`,
   }
 }

@@ -18,12 +18,21 @@ import {
 import { epochOf } from '../continuity.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
 import { timed, type OnRedisCommand } from './commands.ts'
+import { DEFAULT_REVOCATION_TTL_MS } from '../revocations.ts'
 import { DEFAULT_SESSION_TTL_MS } from '../sessions.ts'
 import { connectRedis, type RedisClient } from './connect.ts'
 import { gatherWrites } from './gather.ts'
-import { roomKeys } from './keys.ts'
+import { roomKeys, type RoomKeys } from './keys.ts'
+import { createRedisModeration } from './redis-moderation.ts'
+import { createRedisRevocations } from './redis-revocations.ts'
 import { createRedisSessions } from './redis-sessions.ts'
-import { replicatedAppend, type AppendArgs, type AppendReply } from './replicated-append.ts'
+import {
+  replicatedAct,
+  replicatedAppend,
+  type ActReply,
+  type AppendArgs,
+  type AppendReply,
+} from './replicated-append.ts'
 import { readScript } from './script.ts'
 import { createSubscriptions, type ChannelListener } from './subscriptions.ts'
 
@@ -39,6 +48,8 @@ interface RedisLogOptions {
   readonly retention?: Partial<Retention>
   /** How long a session is kept after it was last saved, in milliseconds. */
   readonly sessionTtlMs?: number
+  /** How long a revocation is kept, in milliseconds: longer than any token lives. */
+  readonly revocationTtlMs?: number
   /**
    * Replicas that must have an append before it counts, 0 by default. Fewer after a second: the append has failed, and is answered from
    * the log's memory of producers and keys when it is sent again.
@@ -63,6 +74,10 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const scripts = {
     append: { lua: readScript('append'), numberOfKeys: 2 },
+    moderate: {
+      lua: `local function append()\n${readScript('append')}\nend\n${readScript('moderate')}`,
+      numberOfKeys: 4,
+    },
     read: { lua: readScript('read'), numberOfKeys: 2 },
   }
   const client = connectWith(scripts, url, connectionName)
@@ -80,27 +95,39 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     waiting === undefined
       ? (batches: readonly AppendArgs[]) => batches.map((args) => client.roomappend(...args))
       : replicatedAppend(waiting, waitReplicas)
+  const runAct =
+    waiting === undefined
+      ? (args: AppendArgs) => client.roommoderate(...args)
+      : replicatedAct(waiting, waitReplicas)
 
   const argsOf = ({ room, producer, messages }: AppendBatch): AppendArgs => {
     const keys = roomKeys(keyPrefix, room)
     return [
       keys.meta,
       keys.stream,
-      keys.messageKeys,
-      keys.channel,
-      newEpoch(),
-      retention.historySize,
-      retention.historyTtlMs,
-      retention.keyWindowMs / 2,
-      retention.producerTtlMs / 2,
-      EPOCHS_KEPT,
-      producer?.id ?? '',
-      producer?.first ?? 0,
-      keys.producers,
-      formatTraces(messages),
+      ...settingsOf(keys, producer, formatTraces(messages)),
       ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
     ]
   }
+  /** What the scripts are told before the messages. */
+  const settingsOf = (
+    keys: RoomKeys,
+    producer?: AppendBatch['producer'],
+    traces = '',
+  ): AppendArgs => [
+    keys.messageKeys,
+    keys.channel,
+    newEpoch(),
+    retention.historySize,
+    retention.historyTtlMs,
+    retention.keyWindowMs / 2,
+    retention.producerTtlMs / 2,
+    EPOCHS_KEPT,
+    producer?.id ?? '',
+    producer?.first ?? 0,
+    keys.producers,
+    traces,
+  ]
 
   const resultOf = async (reply: Promise<AppendReply>, messages: number): Promise<AppendResult> => {
     try {
@@ -167,17 +194,31 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
       }
     },
 
-    async clear(room) {
-      const keys = roomKeys(keyPrefix, room)
-      try {
-        const [exists] = await timed('clear', onCommand, () =>
-          Promise.all([client.exists(keys.meta), client.del(keys.stream)]),
+    moderation: createRedisModeration(client, {
+      keysOf: (room) => roomKeys(keyPrefix, room),
+      async act(keys, { key, payload }, act) {
+        const reply = await timed('moderate', onCommand, () =>
+          runAct([
+            keys.meta,
+            keys.stream,
+            keys.bans,
+            keys.removals,
+            ...settingsOf(keys),
+            key ?? '',
+            payload,
+            ...act,
+          ]),
         )
-        return exists === 1
-      } catch (error) {
-        throw new LogUnavailable('while clearing a room', { cause: error })
-      }
-    },
+        if (reply[0] !== 1) return { status: reply[0] === 0 ? 'missing' : 'full' }
+        const [, epoch, seqs, ends] = reply
+        return appendedResult(epoch, parseSeqs(seqs, 1), parseEnds(ends))
+      },
+    }),
+
+    revocations: createRedisRevocations(client, subscriptions, {
+      keyPrefix,
+      ttlMs: options.revocationTtlMs ?? DEFAULT_REVOCATION_TTL_MS,
+    }),
 
     sessions: createRedisSessions(client, {
       keyPrefix,
@@ -215,13 +256,18 @@ function connectWith(
 /** The scripts as methods, the way ioredis's `defineCommand` makes them. */
 interface Commands {
   roomappend(...args: AppendArgs): Promise<AppendReply>
+  roommoderate(...args: AppendArgs): Promise<ActReply>
   roomread(...args: (string | number)[]): Promise<string[]>
 }
 
 const isFailed = ({ status }: AppendResult): boolean => status === 'failed'
 
 /** Numbers that are not new may be of an earlier epoch, which their offsets then name. */
-function appendedResult(epoch: string, seqs: number[], ends: Head['ends']): AppendResult {
+function appendedResult(
+  epoch: string,
+  seqs: number[],
+  ends: Head['ends'],
+): Extract<AppendResult, { status: 'appended' }> {
   const lastEnd = ends.at(-1)?.end ?? 0
   const head = { epoch, seq: 0, first: 0, ends }
   return seqs.some((seq) => seq <= lastEnd)

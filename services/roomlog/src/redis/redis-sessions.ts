@@ -1,7 +1,7 @@
 import { RoomId } from '@roomcast/protocol'
-import { LogUnavailable } from '../room-log.ts'
 import type { FoundSession, SessionRecord, Sessions } from '../sessions.ts'
 import { timed, type OnRedisCommand } from './commands.ts'
+import { told } from '../unavailable.ts'
 import type { RedisClient } from './connect.ts'
 import { readScript } from './script.ts'
 
@@ -56,13 +56,11 @@ export function createRedisSessions(
   const find = async (pid: string): Promise<FoundSession | undefined> =>
     parseSession(pid, await client.hgetall(keyOf(pid)))
 
-  const told = async <T>(doing: string, promise: Promise<T>): Promise<T> => {
-    try {
-      return await timed('session', onCommand, () => promise)
-    } catch (error) {
-      throw new LogUnavailable(`while ${doing}`, { cause: error })
-    }
-  }
+  const asked = <T>(doing: string, promise: Promise<T>): Promise<T> =>
+    told(
+      doing,
+      timed('session', onCommand, () => promise),
+    )
 
   return {
     async save(records) {
@@ -74,27 +72,27 @@ export function createRedisSessions(
             own.map(({ pid }) => pid),
           ),
         )
-        await told('saving sessions', Promise.all([...indexed, ...chunk.map(save)]))
+        await asked('saving sessions', Promise.all([...indexed, ...chunk.map(save)]))
       }
     },
     async find(pid) {
-      return told('finding a session', find(pid))
+      return asked('finding a session', find(pid))
     },
     async claim(pid, generation, owner) {
-      const [, next] = await told(
+      const [, next] = await asked(
         'claiming a session',
         Promise.all([index(owner, [pid]), run(keyOf(pid), 'claim', generation, ttlMs, owner)]),
       )
       return next === 0 ? undefined : { generation: Math.abs(next), hasQuit: next < 0 }
     },
     async quit(pid, generation) {
-      return (await told('ending a session', run(keyOf(pid), 'quit', generation))) === 1
+      return (await asked('ending a session', run(keyOf(pid), 'quit', generation))) === 1
     },
     async drop(pid, generation) {
-      return (await told('ending a session', run(keyOf(pid), 'drop', generation))) === 1
+      return (await asked('ending a session', run(keyOf(pid), 'drop', generation))) === 1
     },
     async beat(owner) {
-      await told(
+      await asked(
         'saying that an owner lives',
         Promise.all([
           beatOf(owner),
@@ -104,26 +102,26 @@ export function createRedisSessions(
       )
     },
     async owners() {
-      const found = await told('finding owners', scripts.roomowners(ownersKey, 'list'))
+      const found = await asked('finding owners', scripts.roomowners(ownersKey, 'list'))
       return Array.from({ length: found.length / 2 }, (_, i) => ({
         owner: found[2 * i] ?? '',
         silentMs: Number(found[2 * i + 1]),
       }))
     },
     async ownedBy(owner) {
-      const pids = await told('finding sessions', client.zrange(indexOf(owner), 0, '-1'))
+      const pids = await asked('finding sessions', client.zrange(indexOf(owner), 0, '-1'))
       const owned: FoundSession[] = []
       for (let i = 0; i < pids.length; i += OWNED_CHUNK) {
         const chunk = pids.slice(i, i + OWNED_CHUNK)
-        const found = await told('finding sessions', Promise.all(chunk.map(find)))
+        const found = await asked('finding sessions', Promise.all(chunk.map(find)))
         const gone = chunk.filter((_, at) => found[at]?.owner !== owner)
-        if (gone.length > 0) await told('settling sessions', client.zrem(indexOf(owner), ...gone))
+        if (gone.length > 0) await asked('settling sessions', client.zrem(indexOf(owner), ...gone))
         for (const session of found) if (session?.owner === owner) owned.push(session)
       }
       return owned
     },
     async settle(owner, pids) {
-      if (pids.length > 0) await told('settling sessions', client.zrem(indexOf(owner), ...pids))
+      if (pids.length > 0) await asked('settling sessions', client.zrem(indexOf(owner), ...pids))
     },
   }
 }
@@ -136,8 +134,8 @@ function parseSession(
   const { sid, namespace, name, user, owner, quit } = fields
   const room = RoomId.safeParse(fields['room'])
   const [since, generation] = [Number(fields['since']), Number(fields['generation'])]
-  if (sid === undefined || namespace === undefined || name === undefined || owner === undefined)
-    return undefined
+  if (sid === undefined || namespace === undefined || owner === undefined) return undefined
+  if (name === undefined || user === undefined) return undefined
   if (!room.success || !Number.isFinite(since) || !Number.isInteger(generation)) return undefined
   return {
     pid,
