@@ -45,6 +45,9 @@ const OWN = [
   'DRAIN_PROPAGATION_MS',
   'DRAIN_SPREAD_MS',
   'AFFINITY_COOKIE',
+  'OTLP_TRACES_URL',
+  'OTLP_HEADERS',
+  'TRACE_SAMPLE_RATIO',
 ]
 
 /** A value with what its comment says. */

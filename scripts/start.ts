@@ -113,7 +113,7 @@ async function start() {
   const sessionTtlMs = 2 * (gatewayConfigs[0]?.recoveryWindowMs ?? 0)
   const deps = (service: string) => ({
     log: createLog(service, presenceConfig.logLevel),
-    telemetry: startTelemetry(service, VERSION),
+    telemetry: startTelemetry(service, VERSION, brokerConfig.traces),
     now: Date.now,
   })
   // It has the room log for all of them.

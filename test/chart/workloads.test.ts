@@ -204,6 +204,44 @@ describe.each(await findHelms())('with $name', (helm: Helm) => {
     ])
   })
 
+  it('traces are sent by gateways and brokers, where an endpoint is given', async () => {
+    const parts = async (values: Values) => {
+      const resources = await helm.render({ networkPolicy: { enabled: true }, ...values })
+      return (component: string) => ({
+        env: (
+          at(find(resources, 'Deployment', component), 'spec.template.spec.containers.0.env') as {
+            name: string
+          }[]
+        ).filter(({ name }) => /^(OTLP|TRACE)_/.test(name)),
+        egress: at(find(resources, 'NetworkPolicy', component), 'spec.egress') as unknown[],
+      })
+    }
+    expect((await parts({}))('gateway').env).toEqual([])
+    const endpoint = 'http://collector.observability:4318/v1/traces'
+    const of = await parts({
+      tracing: { endpoint, sampleRatio: 0.25, headersSecret: 'collector' },
+    })
+    for (const component of ['gateway', 'broker']) {
+      expect(of(component).env).toEqual([
+        { name: 'OTLP_TRACES_URL', value: endpoint },
+        { name: 'TRACE_SAMPLE_RATIO', value: '0.250000' },
+        {
+          name: 'OTLP_HEADERS',
+          valueFrom: { secretKeyRef: { name: 'collector', key: 'headers' } },
+        },
+      ])
+      expect(of(component).egress).toContainEqual({ ports: [{ port: 4318 }] })
+    }
+    expect(of('presence').env).toEqual([])
+    expect(of('presence').egress).not.toContainEqual({ ports: [{ port: 4318 }] })
+    const collector = [{ namespaceSelector: { matchLabels: { name: 'observability' } } }]
+    const narrow = await parts({
+      tracing: { endpoint: 'https://collector.example.org/v1/traces' },
+      networkPolicy: { enabled: true, collector },
+    })
+    expect(narrow('broker').egress).toContainEqual({ to: collector })
+  })
+
   it('what is said for every pod is added to, and what is said for one service counts instead', async () => {
     const resources = await helm.render({
       extraEnv: [{ name: 'A', value: 'all' }],

@@ -110,9 +110,7 @@ describe('two brokers on one Redis', () => {
     await publish(a, room, 'old')
     const poll = fetch(pathOf(a, room, 'messages?wait=55'))
     await until('the poll to wait', async () =>
-      /^roomcast_broker_waiting_polls\{.*\} 1$/m.test(
-        await (await fetch(`${a.health}/metrics`)).text(),
-      ),
+      /^roomcast_broker_waiting_polls 1$/m.test(await (await fetch(`${a.health}/metrics`)).text()),
     )
     await publish(b, room, 'new')
     const { messages } = (await (await poll).json()) as { messages: { data: { text: string } }[] }
@@ -230,7 +228,7 @@ describe('the process of a broker', () => {
     const stream = await readEvents(pathOf(broker, room, 'stream'))
     const poll = fetch(pathOf(broker, room, 'messages?wait=55'))
     await until('the poll to wait', async () =>
-      /^roomcast_broker_waiting_polls\{.*\} 1$/m.test(
+      /^roomcast_broker_waiting_polls 1$/m.test(
         await (await fetch(`${broker.health}/metrics`)).text(),
       ),
     )

@@ -84,6 +84,29 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- end }}
 {{- end -}}
 
+{{/* Where traces are sent. */}}
+{{- define "roomcast.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: OTLP_TRACES_URL
+  value: {{ .endpoint | quote }}
+- name: TRACE_SAMPLE_RATIO
+  value: {{ printf "%f" (float64 .sampleRatio) | quote }}
+{{- if .headersSecret }}
+- name: OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: { name: {{ .headersSecret }}, key: {{ .headersSecretKey }} }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The port of the collector of traces. */}}
+{{- define "roomcast.collectorPort" -}}
+{{- $url := urlParse .Values.tracing.endpoint -}}
+{{- default (eq $url.scheme "https" | ternary "443" "80") (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host)) -}}
+{{- end -}}
+
 {{/* The environment of a component. Argument: list $ component */}}
 {{- define "roomcast.env" -}}
 {{- $root := index . 0 -}}
@@ -120,6 +143,7 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- end }}
 {{- if ne $component "presence" }}
 {{- include "roomcast.redisEnv" $root }}
+{{- include "roomcast.tracingEnv" $root }}
 {{- end }}
 {{- if eq $component "broker" }}
 {{- with $root.Values.redis.waitReplicas }}

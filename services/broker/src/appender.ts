@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ClientError, type AppendBatch, type AppendResult } from '@roomcast/protocol'
 import type { RoomLog } from '@roomcast/roomlog'
+import { traceAppend, type Tracer } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
 
 export type Appended = Extract<AppendResult, { status: 'appended' }>
@@ -21,6 +22,10 @@ export interface Appender {
   appendKeyed(batches: readonly AppendBatch[]): Promise<readonly Appended[]>
 }
 
+const APPEND_SPAN = { name: 'append', kind: 'server' } as const
+/** What Redis does of it: one script a room. */
+const LOG_SPAN = { name: 'room log append', kind: 'client' } as const
+
 /** What a message costs in memory beside its payload, roughly, in bytes. */
 const OVERHEAD_BYTES = 300
 
@@ -28,18 +33,27 @@ export function createAppender({
   roomLog,
   publishMaxBytes,
   facts,
+  tracer,
 }: {
   readonly roomLog: RoomLog
   /** Bytes of keyed messages that may be under way. One request alone may be larger. */
   readonly publishMaxBytes: number
   readonly facts: Facts
+  readonly tracer?: Tracer | undefined
 }): Appender {
-  const append = async (batches: readonly AppendBatch[]): Promise<readonly AppendResult[]> => {
+  const appendNow = async (batches: readonly AppendBatch[]): Promise<readonly AppendResult[]> => {
     const started = performance.now()
     const results = await roomLog.append(batches)
     facts.appendAnswered(results, performance.now() - started)
     return results
   }
+  const append =
+    tracer === undefined
+      ? appendNow
+      : (batches: readonly AppendBatch[]) =>
+          traceAppend(tracer, APPEND_SPAN, batches, (traced) =>
+            traceAppend(tracer, LOG_SPAN, traced, appendNow),
+          )
   let underWay = 0
 
   const retry = async (batches: readonly AppendBatch[]): Promise<readonly Appended[]> => {

@@ -69,7 +69,12 @@ export async function startBroker(
     telemetry,
     log,
   })
-  const appender = createAppender({ roomLog, publishMaxBytes: config.publishMaxBytes, facts })
+  const appender = createAppender({
+    roomLog,
+    publishMaxBytes: config.publishMaxBytes,
+    facts,
+    tracer: telemetry.tracer,
+  })
   const api = createHttpApi({
     title: 'Roomcast broker',
     description: 'Publish to rooms and read them: a page at a time, by long poll, or as a stream.',

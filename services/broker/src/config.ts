@@ -8,8 +8,11 @@ import {
   port,
   roomLogSettings,
   secretList,
+  traceConfig,
+  traceSettings,
   type Environment,
   type SettingsShape,
+  type TraceConfig,
 } from '@roomcast/runtime'
 
 export const brokerSettings = {
@@ -42,6 +45,7 @@ export const brokerSettings = {
   STREAM_HEARTBEAT_MS: ms(15_000, 3_600_000, 100).describe(
     'How often an event stream gets a comment, so that proxies do not take it for dead.',
   ),
+  ...traceSettings,
 } satisfies SettingsShape
 
 export interface Config {
@@ -63,6 +67,8 @@ export interface Config {
   readonly maxStreams: number
   readonly streamBufferBytes: number
   readonly streamHeartbeatMs: number
+  /** Undefined: nothing is traced. */
+  readonly traces: TraceConfig | undefined
 }
 
 /** Throws a `SettingsError` that names every bad variable. */
@@ -86,5 +92,6 @@ export function parseConfig(env: Environment): Config {
     maxStreams: settings.MAX_STREAMS,
     streamBufferBytes: settings.STREAM_BUFFER_BYTES,
     streamHeartbeatMs: settings.STREAM_HEARTBEAT_MS,
+    traces: traceConfig(settings),
   }
 }

@@ -16,7 +16,7 @@ await runService('broker', async () => {
   const log = createLog('broker', config.logLevel)
   const settings = shownSettings(brokerSettings, parseSettings(brokerSettings, process.env))
   log.info({ version: VERSION, settings }, 'starting')
-  const telemetry = startTelemetry('broker', VERSION)
+  const telemetry = startTelemetry('broker', VERSION, config.traces)
   const roomLog = createRedisLog({
     url: config.redisUrl,
     keyPrefix: config.redisKeyPrefix,

@@ -7,7 +7,9 @@ import {
   roomOfNamespace,
   ROOMS_PER_CONNECTION_MAX,
   type Refusal,
+  type Said,
 } from '@roomcast/protocol'
+import { endSpan, traceparentOf, within, type Span } from '@roomcast/runtime'
 import { namespacesOf, wasClosedByClient } from './engine/connection.ts'
 import { releaseHandshake } from './engine/slim.ts'
 import type { CloseReason } from './facts.ts'
@@ -36,7 +38,7 @@ type Reply = (answer: object) => void
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
 export function serveChat(io: ChatServer, context: Context): void {
-  const { facts, log } = context
+  const { facts, log, traces } = context
   const say = createSay(context)
 
   const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
@@ -88,13 +90,38 @@ export function serveChat(io: ChatServer, context: Context): void {
   }
   function onSay(this: ChatSocket, ...args: unknown[]): void {
     const { request, ack } = split(args)
+    const span = traces?.said(this, request)
+    if (span === undefined) answerSay(this, request, ack)
+    else answerTracedSay(this, request, ack, span)
+  }
+  const answerSay = (socket: ChatSocket, request: unknown, ack: Reply | undefined): void => {
     try {
-      say(this, request, (result) => {
-        if (result instanceof Error) refuse(this, ack, result)
+      say(socket, request, (result) => {
+        if (result instanceof Error) refuse(socket, ack, result)
         else ack?.(result)
       })
     } catch (error) {
-      refuse(this, ack, error)
+      refuse(socket, ack, error)
+    }
+  }
+  const answerTracedSay = (
+    socket: ChatSocket,
+    request: unknown,
+    ack: Reply | undefined,
+    span: Span,
+  ): void => {
+    const answerNow = (result: Said | Error): void => {
+      const code = result instanceof Error ? refusalOf(result).code : undefined
+      log.debug({ sid: socket.id, code }, 'answered a traced message')
+      if (result instanceof Error) refuse(socket, ack, result)
+      else ack?.(result)
+      endSpan(span, code)
+    }
+    const answer = (result: Said | Error): void => within(span, () => answerNow(result))
+    try {
+      say(socket, request, answer, traceparentOf(span))
+    } catch (error) {
+      answer(error instanceof Error ? error : new Error(String(error)))
     }
   }
   function onAny(this: ChatSocket, event: string, ...args: unknown[]): void {
@@ -119,6 +146,7 @@ export function serveChat(io: ChatServer, context: Context): void {
     socket.on('members', onMembers)
     socket.on('say', onSay)
     socket.on('disconnect', onDisconnect)
+    traces?.connected(socket)
     releaseHandshake(socket)
     const restored = takeRestored(socket)
     if (restored !== undefined) resume(context, socket, restored)

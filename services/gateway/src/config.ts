@@ -12,8 +12,11 @@ import {
   port,
   roomLogSettings,
   urls,
+  traceConfig,
+  traceSettings,
   type Environment,
   type SettingsShape,
+  type TraceConfig,
 } from '@roomcast/runtime'
 import { z } from 'zod'
 
@@ -105,6 +108,7 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...traceSettings,
 } satisfies SettingsShape
 
 export interface Config {
@@ -143,6 +147,8 @@ export interface Config {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  /** Undefined: nothing is traced. */
+  readonly traces: TraceConfig | undefined
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -183,5 +189,6 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    traces: traceConfig(e),
   }
 }

@@ -24,7 +24,7 @@ export async function startFromEnvironment(
   const log = createLog('gateway', config.logLevel)
   const settings = shownSettings(gatewaySettings, parseSettings(gatewaySettings, env))
   log.info({ version: VERSION, settings }, 'gateway is starting')
-  const telemetry = startTelemetry('gateway', VERSION)
+  const telemetry = startTelemetry('gateway', VERSION, config.traces)
   const roomLog = createRedisLog({
     url: config.redisUrl,
     keyPrefix: config.redisKeyPrefix,

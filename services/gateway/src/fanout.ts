@@ -4,6 +4,7 @@ import { terminate, unsentBytes } from './engine/connection.ts'
 import { laneOf, writeBytes, type Lane } from './engine/lanes.ts'
 import { sharePackets, writePacket, type SharedPackets } from './engine/packets.ts'
 import type { Facts } from './facts.ts'
+import type { EndDelivery } from './message-traces.ts'
 import { restAfter, type Pacing } from './pacing.ts'
 import type { ChatSocket } from './sockets.ts'
 
@@ -23,6 +24,9 @@ export interface Receiver {
 
 export const NEW_RECEIVER = { lane: undefined, skips: 0 } as const
 
+/** Begins the span of a delivery, where the message is traced; it is ended after the round that wrote it. */
+export type TraceDelivery = (traceparent: string) => EndDelivery | undefined
+
 /**
  * How messages reach the members of the rooms here. The cost of telling a large room is one system call for each member, whatever it
  * writes, so a room's messages go out in rounds: what arrives in one turn of the event loop together (natural batching), and after a
@@ -33,7 +37,7 @@ export const NEW_RECEIVER = { lane: undefined, skips: 0 } as const
  * TCP socket, in the order in which they were called, so that each member's order is the room's.
  */
 export interface Fanout<R extends Receiver> {
-  open(): RoomFanout<R>
+  open(traceDelivery?: TraceDelivery): RoomFanout<R>
 }
 
 export interface RoomFanout<R extends Receiver> {
@@ -91,12 +95,14 @@ export function createFanout<R extends Receiver>(options: {
     facts.delivered('engine', packets.count - skips)
   }
 
-  const open = (): RoomFanout<R> => {
+  const open = (traceDelivery?: TraceDelivery): RoomFanout<R> => {
     const audience = new Map<string, Set<R>>()
     let bodies: string[] = []
     let size = 0
     /** When the log took the batches of this round, by its clock. */
     let appendedAt: number[] = []
+    /** Spans of traced messages of this round. */
+    let traced: EndDelivery[] = []
     /** Admitted while messages waited that are not for them. */
     let late: Receiver[] = []
     let restsUntil = -Infinity
@@ -113,12 +119,19 @@ export function createFanout<R extends Receiver>(options: {
       }
       for (const at of appendedAt) facts.deliveryLatency(Math.max(0, now() - at) / 1_000)
       for (const receiver of late) receiver.skips = 0
+      if (traced.length > 0) endTraced()
       bodies = []
       size = 0
       appendedAt = []
       late = []
       const ended = clock()
       restsUntil = ended + restAfter(ended - started, pacing)
+    }
+    const endTraced = (): void => {
+      let members = 0
+      for (const receivers of audience.values()) members += receivers.size
+      for (const end of traced) end(members)
+      traced = []
     }
     const roundAfterRest = (): void => {
       timer = undefined
@@ -139,7 +152,14 @@ export function createFanout<R extends Receiver>(options: {
     }
 
     return {
-      deliver({ epoch, entries, at }) {
+      deliver({ epoch, entries, at, traces }) {
+        if (traces !== undefined && traceDelivery !== undefined) {
+          const first = entries[0]?.seq ?? 0
+          for (const [seq, place] of traces) {
+            const end = seq < first ? undefined : traceDelivery(place)
+            if (end !== undefined) traced.push(end)
+          }
+        }
         for (const { payload, seq } of entries) {
           add(messageBody(payload, { epoch, seq }))
         }

@@ -24,6 +24,7 @@ import { createFanout } from './fanout.ts'
 import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
+import { createMessageTraces } from './message-traces.ts'
 import { forwardStrays } from './forward.ts'
 import { createLostGateways } from './lost-gateways.ts'
 import { createPeers } from './peers.ts'
@@ -133,6 +134,14 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       isDraining: isEnding,
       isDegraded: !roomLog.isAvailable(),
     }))
+    const traces =
+      telemetry.tracer === undefined || config.traces === undefined
+        ? undefined
+        : createMessageTraces(telemetry.tracer, {
+            sampleRatio: config.traces.sampleRatio,
+            now: clock,
+            random: Math.random,
+          })
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
@@ -166,7 +175,10 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       maxMessages: config.outboxMaxMessages,
       maxBytes: config.outboxMaxBytes,
       restMs: config.outboxRestMs,
-      append: (batches) => brokers.append(batches),
+      append:
+        traces === undefined
+          ? (batches) => brokers.append(batches)
+          : (batches) => traces.append(batches, (traced) => brokers.append(traced)),
       isLogAvailable: () => roomLog.isAvailable(),
       now: clock,
       log,
@@ -175,6 +187,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       roomLog,
       fanout,
       facts,
+      traces,
       log,
       onClosed: (room) => outbox.forget(room),
     })
@@ -233,6 +246,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       roomLog,
       instance,
       facts,
+      traces,
       log,
       now,
       newMessageId: () => `${instance}-${(++messageIds).toString(36)}`,

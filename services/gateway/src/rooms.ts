@@ -4,6 +4,7 @@ import type { Log } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
 import { countMessage, type Fanout, type RoomFanout } from './fanout.ts'
 import type { Member } from './member/member.ts'
+import type { MessageTraces } from './message-traces.ts'
 
 /** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
 const COMPARE_INTERVAL_MS = 10_000
@@ -51,17 +52,18 @@ export function createRooms(options: {
   readonly roomLog: RoomLog
   readonly fanout: Fanout<Member>
   readonly facts: Facts
+  readonly traces?: MessageTraces | undefined
   readonly log: Log
   /** The last member left: nothing more will come from here. */
   readonly onClosed: (room: RoomId) => void
 }): Rooms {
-  const { roomLog, fanout, facts, log, onClosed } = options
+  const { roomLog, fanout, facts, traces, log, onClosed } = options
   const openings = new Map<RoomId, Opening>()
   const rooms = new Map<RoomId, LocalRoom>()
   let memberCount = 0
 
   const open = async (id: RoomId): Promise<LocalRoom> => {
-    const delivery = fanout.open()
+    const delivery = fanout.open(traces && ((place) => traces.delivering(id, place)))
     const feed = await RoomFeed.open(roomLog, id, {
       onRun: (run: Run) => delivery.deliver(run),
       onRepair: (reason) => facts.feedRepaired(reason),

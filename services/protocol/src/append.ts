@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { APPEND_BATCH_MAX, APPEND_ROOMS_MAX } from './limits.ts'
 import { formatOffset } from './offset.ts'
 import { RoomId } from './rooms.ts'
+import { TRACEPARENT } from './trace.ts'
 
 /**
  * Gateway to broker: `POST /internal/append`. The body is lines of UTF-8: for each room batch one header line of JSON and
@@ -21,6 +22,8 @@ export interface AppendMessage {
   readonly payload: string
   /** Scope and client id of a message that its sender may send again: one key is one message. */
   readonly key?: string | undefined
+  /** The place in a trace, of a message that is traced: see `TRACEPARENT`. */
+  readonly trace?: string | undefined
 }
 
 export interface AppendBatch {
@@ -42,6 +45,11 @@ const Header = z.object({
   first: z.int().min(1).optional(),
   /** One a message; null where it has none. */
   keys: z.array(z.string().max(1_024).nullable()).min(1).max(APPEND_BATCH_MAX),
+  /** Of the traced ones among them: index and trace. A reader that does not know it appends without. */
+  traces: z
+    .array(z.tuple([z.int().min(0), z.string().regex(TRACEPARENT)]))
+    .max(APPEND_BATCH_MAX)
+    .optional(),
 })
 
 export function encodeAppendRequest(batches: readonly AppendBatch[]): string {
@@ -53,11 +61,21 @@ export function encodeAppendRequest(batches: readonly AppendBatch[]): string {
       producer: producer?.id,
       first: producer?.first,
       keys: messages.map(({ key }) => key ?? null),
+      traces: tracesOf(messages),
     } satisfies z.input<typeof Header>)
     for (const { payload } of messages) body += `\n${payload}`
     body += '\n'
   }
   return body
+}
+
+/** Undefined, and so no part of the header, where nothing is traced. */
+function tracesOf(messages: readonly AppendMessage[]): [number, string][] | undefined {
+  let traces: [number, string][] | undefined
+  for (const [i, { trace }] of messages.entries()) {
+    if (trace !== undefined) (traces ??= []).push([i, trace])
+  }
+  return traces
 }
 
 /** Throws an `Error` that says what is wrong: the sender is one of ours, of another version at most. */
@@ -69,11 +87,15 @@ export function decodeAppendRequest(body: string): AppendBatch[] {
     if (batches.length === APPEND_ROOMS_MAX)
       throw new Error(`over ${APPEND_ROOMS_MAX} room batches`)
     const header = Header.parse(JSON.parse(lines[at++] ?? ''))
-    const messages = header.keys.map((key, i) => {
+    const messages: AppendMessage[] = header.keys.map((key, i) => {
       const payload = lines[at + i]
       if (payload === undefined) throw new Error('fewer payloads than keys')
       return { payload, key: key ?? undefined }
     })
+    for (const [i, trace] of header.traces ?? []) {
+      const message = messages[i]
+      if (message !== undefined) messages[i] = { ...message, trace }
+    }
     at += messages.length
     const { room, producer, first } = header
     batches.push({

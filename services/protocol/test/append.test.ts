@@ -25,6 +25,27 @@ it('an append request is read as it was written', () => {
   expect(decodeAppendRequest(encodeAppendRequest(batches))).toEqual(batches)
 })
 
+it('the traces of messages go with them, in a field that a reader may leave out', () => {
+  const trace = `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01`
+  const batches = [
+    {
+      room,
+      messages: [
+        { payload, key: undefined },
+        { payload, key: 'alice\n1', trace },
+      ],
+    },
+  ]
+  const request = encodeAppendRequest(batches)
+  expect(decodeAppendRequest(request)).toEqual(batches)
+  expect(decodeAppendRequest(request.replace(/,"traces":\[[^{]*?\]\]/, ''))[0]?.messages).toEqual([
+    { payload, key: undefined },
+    { payload, key: 'alice\n1' },
+  ])
+  expect(encodeAppendRequest([{ room, messages: [{ payload }] }])).not.toContain('traces')
+  expect(() => decodeAppendRequest(request.replace('00-', '"\\n-'))).toThrow()
+})
+
 it.each([
   ['no line break at the end', '{"v":1,"room":"r","keys":[null]}\n{}'],
   ['a header that is no JSON', 'nonsense\n{}\n'],

@@ -6,7 +6,7 @@
 --       2 channel    3 epoch to use if one begins here    4 historySize    5 historyTtlMs    6 half key window, ms
 --       7 half producerTtlMs    8 ended epochs kept    9 producer id or ""    10 its number of the first message
 --       11 prefix of the producer hashes' names (one per half time: producer id -> "first last seqs" of its last batch)
---       12... pairs: message key or "", payload
+--       12 traced messages: "index:traceparent,..." from 1, or ""    13... pairs: message key or "", payload
 -- Returns {1, epoch, seqs, ends}: appended, now or when this batch came before; seqs is the first number if they are consecutive, else
 --         a list with commas. A number that is not new was given in the epoch that the ends tell.
 --         {0, last}: out of order, nothing was written.
@@ -20,7 +20,8 @@ local keyPrefix, channel, newEpoch = ARGV[1], ARGV[2], ARGV[3]
 local historySize, historyTtl, halfWindow = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local halfTtl, endsKept, producer, first = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
 local producerPrefix = ARGV[11]
-local count = (#ARGV - 11) / 2
+local traces = ARGV[12]
+local count = (#ARGV - 12) / 2
 local last = (first or 0) + count - 1
 
 local time = redis.call('TIME')
@@ -54,7 +55,7 @@ end
 local half = math.floor(now / halfWindow)
 local known, asked, askedAt = {}, {}, {}
 for i = 1, count do
-  local key = ARGV[10 + 2 * i]
+  local key = ARGV[11 + 2 * i]
   if key ~= '' then
     asked[#asked + 1] = key
     askedAt[#askedAt + 1] = i
@@ -89,14 +90,16 @@ elseif meta[3] ~= replid then
 end
 
 local base, new, fresh, inBatch, seqs, isConsecutive = seq, {}, {}, {}, {}, true
+local isNew = {}
 for i = 1, count do
-  local key, payload = ARGV[10 + 2 * i], ARGV[11 + 2 * i]
+  local key, payload = ARGV[11 + 2 * i], ARGV[12 + 2 * i]
   local at = known[i] or (key ~= '' and inBatch[key]) or nil
   if not at then
     seq = seq + 1
     at = seq
     redis.call('XADD', STREAM, 'MAXLEN', '~', historySize, number(seq) .. '-0', 'p', payload)
     new[#new + 1] = payload
+    isNew[i] = true
     if key ~= '' then
       inBatch[key] = seq
       fresh[#fresh + 1] = key
@@ -122,7 +125,14 @@ if producer ~= '' then
   redis.call('PEXPIRE', hash, 3 * halfTtl)
 end
 if #new > 0 then
-  local header = '{"v":1,"epoch":"' .. epoch .. '","first":' .. number(base + 1) .. ',"at":' .. number(now) .. '}'
-  redis.call('SPUBLISH', channel, header .. '\n' .. table.concat(new, '\n'))
+  local header = '{"v":1,"epoch":"' .. epoch .. '","first":' .. number(base + 1) .. ',"at":' .. number(now)
+  if traces ~= '' then
+    local published = {}
+    for i, trace in string.gmatch(traces, '(%d+):([%w-]+)') do
+      if isNew[tonumber(i)] then published[#published + 1] = seqs[tonumber(i)] .. ':' .. trace end
+    end
+    if #published > 0 then header = header .. ',"traces":"' .. table.concat(published, ',') .. '"' end
+  end
+  redis.call('SPUBLISH', channel, header .. '}\n' .. table.concat(new, '\n'))
 end
 return { 1, epoch, answer, ends }

@@ -80,13 +80,15 @@ export function createMemoryLog(
     rotateKeys(log, at, retention.keyWindowMs / 2)
     const first = log.seq + 1
     const payloads: string[] = []
-    const seqs = messages.map(({ payload, key }) => {
+    let traces: [number, string][] | undefined
+    const seqs = messages.map(({ payload, key, trace }) => {
       const old = key === undefined ? undefined : findKey(log, key)
       if (old !== undefined) return old
       log.seq += 1
       log.entries.push({ seq: log.seq, payload })
       payloads.push(payload)
       if (key !== undefined) log.keys[0].set(key, log.seq)
+      if (trace !== undefined) (traces ??= []).push([log.seq, trace])
       return log.seq
     })
     if (log.entries.length > retention.historySize + TRIM_SLACK) {
@@ -101,7 +103,7 @@ export function createMemoryLog(
       log.producers.set(producer.id, { first: producer.first, last, result, at })
     }
     if (payloads.length > 0) {
-      const batch = { epoch: log.epoch, first, at, payloads }
+      const batch = { epoch: log.epoch, first, at, payloads, traces }
       for (const follower of followers.get(room) ?? []) {
         // Not within the append: what a follower does wrong must not look like a failed append.
         queueMicrotask(() => followers.get(room)?.has(follower) === true && follower.onBatch(batch))

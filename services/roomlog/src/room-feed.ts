@@ -1,6 +1,6 @@
 import type { Position, RoomId } from '@roomcast/protocol'
 import { epochOf, isCompleteAfter, locate, step } from './continuity.ts'
-import type { Entry, Follower, Following, Head, LogBatch, RoomLog } from './room-log.ts'
+import type { Entry, Follower, Following, Head, LogBatch, RoomLog, Traces } from './room-log.ts'
 
 /** Batches that wait while the log is read; if more come, they are dropped and the log is read once more. */
 const BATCHES_KEPT_IN_REPAIR = 64
@@ -22,6 +22,8 @@ export interface Run {
   readonly entries: readonly Entry[]
   /** When the log took them, by its clock; undefined when they were read later. */
   readonly at?: number
+  /** Of the batch that this is of: entries that were delivered before may be among them. */
+  readonly traces?: Traces | undefined
 }
 
 export interface FeedListener {
@@ -144,7 +146,7 @@ export class RoomFeed {
     const entries = batch.payloads
       .slice(decision.skip)
       .map((payload, i) => ({ seq: batch.first + decision.skip + i, payload }))
-    this.#deliver({ epoch: batch.epoch, entries, at: batch.at })
+    this.#deliver({ epoch: batch.epoch, entries, at: batch.at, traces: batch.traces })
     return true
   }
 

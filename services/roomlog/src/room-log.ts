@@ -15,7 +15,11 @@ export interface LogBatch {
   /** When the log took it, in milliseconds since 1970 by the log's own clock. */
   readonly at: number
   readonly payloads: readonly string[]
+  readonly traces?: Traces | undefined
 }
+
+/** The places in traces of traced entries, by their numbers. Absent where nothing is traced, and in what is read later. */
+export type Traces = readonly (readonly [seq: number, traceparent: string])[]
 
 /** Where an ended epoch's numbers end: a position of that epoch is of this log if its seq is at most `end`. */
 export interface EpochEnd {

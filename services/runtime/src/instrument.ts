@@ -5,4 +5,7 @@
 import { startSdk } from './sdk.ts'
 import { useSdk } from './telemetry.ts'
 
-useSdk(startSdk)
+/** Traces take 5 MB, so they are loaded only where they are asked for. What the variable says is for the service to read. */
+const traces = process.env['OTLP_TRACES_URL'] ? await import('./trace-sdk.ts') : undefined
+
+useSdk((service, version, config) => startSdk(service, version, config, traces?.startTraces))

@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api'
 import { pino, type Logger } from 'pino'
 
 export type Log = Logger
@@ -20,6 +21,12 @@ function strip(told: unknown): void {
     told.aggregateErrors.forEach(strip)
 }
 
+/** The trace that a line belongs to, if it is written within one, by the names that OpenTelemetry gives it in logs. */
+function traceFields(): object {
+  const place = trace.getActiveSpan()?.spanContext()
+  return place === undefined ? {} : { trace_id: place.traceId, span_id: place.spanId }
+}
+
 /** Logs JSON lines to standard output, or to a destination. Never logs credentials. */
 export function createLog(
   service: string,
@@ -33,6 +40,7 @@ export function createLog(
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: serializeError },
+      mixin: traceFields,
       redact: [
         '*.authorization',
         '*.cookie',

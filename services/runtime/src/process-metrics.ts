@@ -13,7 +13,11 @@ export function measureProcess(
   provider: MeterProvider,
   service: string,
   version: string,
-): { stop(): void } {
+): {
+  stop(): void
+  /** Spans were sent to the collector, or could not be. */
+  exported(spans: number, isTaken: boolean): void
+} {
   const runtime = new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_SAMPLE_MS })
   runtime.setMeterProvider(provider)
 
@@ -45,5 +49,12 @@ export function measureProcess(
       unit: 's',
     })
     .addCallback((gauge) => gauge.observe(startedAt))
-  return { stop: () => runtime.disable() }
+  const spans = meter.createCounter('roomcast_spans_exported_total', {
+    description: 'Spans of traces sent to the collector, by result. Nothing while tracing is off.',
+  })
+  for (const result of ['ok', 'failed']) spans.add(0, { result })
+  return {
+    stop: () => runtime.disable(),
+    exported: (count, isTaken) => spans.add(count, { result: isTaken ? 'ok' : 'failed' }),
+  }
 }

@@ -4,6 +4,8 @@ import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentele
 import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions'
 import { measureProcess } from './process-metrics.ts'
 import type { Telemetry } from './telemetry.ts'
+import type { TraceConfig } from './trace-config.ts'
+import type { startTraces } from './trace-sdk.ts'
 
 /**
  * Tells of each observable gauge what was observed in this scrape. Cumulative, which is the exporter's own choice, a series that is
@@ -17,22 +19,31 @@ class Exporter extends PrometheusExporter {
   }
 }
 
-/** OpenTelemetry's SDK for one service. What is the process's own (its memory, its event loop) is told with each service of it. */
-export function startSdk(service: string, version: string): Telemetry {
+/**
+ * OpenTelemetry's SDK for one service. What is the process's own (its memory, its event loop) is told with each service of it. Without
+ * `start`, which is loaded only where traces are asked for, there are none.
+ */
+export function startSdk(
+  service: string,
+  version: string,
+  config: TraceConfig | undefined,
+  start: typeof startTraces | undefined,
+): Telemetry {
   const exporter = new Exporter({ preventServerStart: true, withoutScopeInfo: true })
-  const provider = new MeterProvider({
-    resource: resourceFromAttributes({
-      [ATTR_SERVICE_NAME]: `roomcast-${service}`,
-      [ATTR_SERVICE_VERSION]: version,
-    }),
-    readers: [exporter],
+  const resource = resourceFromAttributes({
+    [ATTR_SERVICE_NAME]: `roomcast-${service}`,
+    [ATTR_SERVICE_VERSION]: version,
   })
+  const provider = new MeterProvider({ resource, readers: [exporter] })
   const process = measureProcess(provider, service, version)
+  const traces = config === undefined ? undefined : start?.(resource, config, process.exported)
   return {
     meter: provider.getMeter(`roomcast-${service}`, version),
+    tracer: traces?.tracer,
     scrape: (req, res) => exporter.getMetricsRequestHandler(req, res),
     close: async () => {
       process.stop()
+      await traces?.close()
       await provider.shutdown()
     },
   }

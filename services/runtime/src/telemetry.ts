@@ -1,15 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createNoopMeter, type Meter } from '@opentelemetry/api'
+import { createNoopMeter, type Meter, type Tracer } from '@opentelemetry/api'
+import type { TraceConfig } from './trace-config.ts'
 
-/** The instruments of one service, and what scrapes them. */
+/** The instruments of one service, what scrapes them, and what makes its spans. */
 export interface Telemetry {
   readonly meter: Meter
+  /** Undefined while tracing is off: what is not traced then costs the look at it. */
+  readonly tracer?: Tracer | undefined
   /** Answers a scrape in Prometheus text form; without an SDK with 503 and what is missing. */
   scrape(req: IncomingMessage, res: ServerResponse): void
   close(): Promise<void>
 }
 
-export type StartTelemetry = (service: string, version: string) => Telemetry
+export type StartTelemetry = (service: string, version: string, traces?: TraceConfig) => Telemetry
 
 const MISSING =
   'nothing is measured: this process was started without `node --import @roomcast/runtime/instrument`\n'
@@ -37,6 +40,5 @@ export function isMeasured(): boolean {
  * The telemetry of a service. Each has its own, so that several in one process (`npm start`) do not mix their figures. Without an SDK
  * its instruments take what they are given and forget it.
  */
-export function startTelemetry(service: string, version: string): Telemetry {
-  return sdk?.(service, version) ?? UNMEASURED
-}
+export const startTelemetry: StartTelemetry = (service, version, traces) =>
+  sdk?.(service, version, traces) ?? UNMEASURED

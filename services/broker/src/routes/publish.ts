@@ -17,6 +17,7 @@ import {
   type MessageContent,
   type RoomId,
 } from '@roomcast/protocol'
+import { traceparentIn } from '@roomcast/runtime'
 import { problemResponses } from '@roomcast/runtime/http-api'
 import type { Appended, Appender } from '../appender.ts'
 import { requireKey } from '../keys.ts'
@@ -75,8 +76,8 @@ export function publishRoutes({
         bodyLimit: oneMaxBytes,
         onRequest: requireKey(apiKeys),
       },
-      async ({ params: { room }, body }, reply) => {
-        const { id, message } = toAppend(room, body, now())
+      async ({ params: { room }, body, headers }, reply) => {
+        const { id, message } = toAppend(room, body, now(), traceparentIn(headers))
         const [result] = await appender.appendKeyed([{ room, messages: [message] }])
         return reply.code(201).send({ id, offset: answeredOffset(result, 0) })
       },
@@ -102,11 +103,12 @@ export function publishRoutes({
         bodyLimit: batchMaxBytes,
         onRequest: requireKey(apiKeys),
       },
-      async ({ body }, reply) => {
+      async ({ body, headers }, reply) => {
         const ts = now()
+        const trace = traceparentIn(headers)
         const asked = body.messages.map(({ room, ...content }) => ({
           room,
-          ...toAppend(room, content, ts),
+          ...toAppend(room, content, ts, trace),
         }))
         // A request has fewer messages than a batch may have, so each room's are one batch, appended whole or not at all.
         const byRoom = [...Map.groupBy(asked, ({ room }) => room)]
@@ -138,6 +140,7 @@ function toAppend(
   room: RoomId,
   content: MessageContent & { readonly username: string },
   ts: number,
+  trace: string | undefined,
 ): { readonly id: string; readonly message: AppendMessage } {
   const { username, text, type, data, id = randomUUID() } = content
   const payload = encodeMessage({
@@ -152,7 +155,7 @@ function toAppend(
     id,
     ts,
   })
-  return { id, message: { payload, key: messageKey(username, id) } }
+  return { id, message: { payload, key: messageKey(username, id), trace } }
 }
 
 function answeredOffset(result: Appended | undefined, i: number): string {

@@ -202,16 +202,14 @@ describe('GET /v1/rooms/{room}/stream', () => {
     await using own = await startTestBroker({ maxStreams: 1 })
     const room = newRoom()
     const reader = await open(room, {}, '', own)
-    expect(await own.metrics()).toMatch(/^roomcast_broker_streams\{.*\} 1$/m)
+    expect(await own.metrics()).toMatch(/^roomcast_broker_streams 1$/m)
     expect(await own.get(`${roomPath(room)}/stream`)).toMatchObject({
       status: 503,
       body: { code: 'busy' },
     })
     expect(await own.get(`${roomPath(room)}/messages?wait=1`)).toMatchObject({ status: 503 })
     reader[Symbol.dispose]()
-    await until('its end', async () =>
-      /^roomcast_broker_streams\{.*\} 0$/m.test(await own.metrics()),
-    )
+    await until('its end', async () => /^roomcast_broker_streams 0$/m.test(await own.metrics()))
     using next = await open(room, {}, '', own)
     expect(next.response.statusCode).toBe(200)
   })
@@ -240,9 +238,7 @@ describe('a client that does not read', () => {
     socket.pause()
     socket.on('error', () => undefined)
     socket.write(`GET ${roomPath(room)}/stream${query} HTTP/1.1\r\nHost: x\r\n\r\n`)
-    await until('the stream', async () =>
-      /^roomcast_broker_streams\{.*\} 1$/m.test(await own.metrics()),
-    )
+    await until('the stream', async () => /^roomcast_broker_streams 1$/m.test(await own.metrics()))
     return socket
   }
   const say = async (own: StartedBroker, room: Room, times: number): Promise<void> => {
@@ -259,9 +255,9 @@ describe('a client that does not read', () => {
     // More than what the kernel buffers for a connection, several times.
     await say(own, room, 10)
     await until('its end', async () =>
-      /^roomcast_broker_slow_streams_total\{.*\} 1$/m.test(await own.metrics()),
+      /^roomcast_broker_slow_streams_total 1$/m.test(await own.metrics()),
     )
-    expect(await own.metrics()).toMatch(/^roomcast_broker_streams\{.*\} 0$/m)
+    expect(await own.metrics()).toMatch(/^roomcast_broker_streams 0$/m)
     socket.destroy()
   })
 

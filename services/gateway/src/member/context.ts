@@ -3,6 +3,7 @@ import type { RoomLog, SessionRecord } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Config } from '../config.ts'
 import type { Facts } from '../facts.ts'
+import type { MessageTraces } from '../message-traces.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PresenceClient } from '../presence-client.ts'
 import type { Quits } from '../quits.ts'
@@ -21,6 +22,8 @@ export interface Context {
   /** This gateway's instance, the owner of its members' sessions. */
   readonly instance: string
   readonly facts: Facts
+  /** Undefined while tracing is off. */
+  readonly traces: MessageTraces | undefined
   readonly log: Log
   readonly now: () => number
   /** An id for a message whose sender gave none. */

@@ -17,6 +17,8 @@ export type SayHandler = (
   socket: ChatSocket,
   request: unknown,
   reply: (answer: Said | Error) => void,
+  /** Where the message belongs in a trace, if it is traced. */
+  trace?: string,
 ) => void
 
 /**
@@ -28,12 +30,12 @@ export function createSay(context: Context): SayHandler {
   const schema = saySchema(config.textMaxBytes)
   const rate = { perSecond: config.sayRatePerSecond, burst: config.sayBurst }
 
-  return function say(socket, request, reply) {
+  return function say(socket, request, reply, trace) {
     const session = sessionOf(socket)
     if (session.member === undefined && isExpectedToJoin(socket, now())) {
       wait(session, () => {
         try {
-          say(socket, request, reply)
+          say(socket, request, reply, trace)
         } catch (error) {
           reply(error instanceof Error ? error : new Error(String(error)))
         }
@@ -62,7 +64,7 @@ export function createSay(context: Context): SayHandler {
     })
     outbox.add(
       room.id,
-      { payload, key: id === undefined ? undefined : messageKey(name, id) },
+      { payload, key: id === undefined ? undefined : messageKey(name, id), trace },
       (outcome) =>
         reply(
           outcome instanceof ClientError

@@ -13,6 +13,7 @@ import {
   type ReadRange,
   type Retention,
   type RoomLog,
+  type Traces,
 } from '../room-log.ts'
 import { epochOf } from '../continuity.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
@@ -96,6 +97,7 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
       producer?.id ?? '',
       producer?.first ?? 0,
       keys.producers,
+      formatTraces(messages),
       ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
     ]
   }
@@ -244,6 +246,22 @@ function parsePage(reply: readonly string[]): Page {
   return { head, entries }
 }
 
+/** What the append script takes: index, from 1, and trace of each traced message. */
+function formatTraces(messages: AppendBatch['messages']): string {
+  let text = ''
+  for (const [i, { trace }] of messages.entries()) {
+    if (trace !== undefined) text += `${i + 1}:${trace},`
+  }
+  return text
+}
+
+function parseTraces(text: string): Traces {
+  return text.split(',').map((item) => {
+    const [seq, trace = ''] = item.split(':')
+    return [Number(seq), trace] as const
+  })
+}
+
 function parseEnds(text: string): Head['ends'] {
   return text
     .split(',')
@@ -269,7 +287,16 @@ function listenerOf(follower: Follower, onError: (error: unknown) => void): Chan
 /** A published batch: one line of JSON, then a line per payload. Another version of us may have written it. */
 function parseFrame(message: Buffer): LogBatch | undefined {
   const [header = '', ...payloads] = message.toString().split('\n')
-  const match = /^\{"v":1,"epoch":"(\w+)","first":(\d+),"at":(\d+)/.exec(header)
+  const match = /^\{"v":1,"epoch":"(\w+)","first":(\d+),"at":(\d+)(?:,"traces":"([^"]+)")?/.exec(
+    header,
+  )
   if (match === null) return undefined
-  return { epoch: match[1] ?? '', first: Number(match[2]), at: Number(match[3]), payloads }
+  const [, epoch = '', first, at, traces] = match
+  return {
+    epoch,
+    first: Number(first),
+    at: Number(at),
+    payloads,
+    traces: traces === undefined ? undefined : parseTraces(traces),
+  }
 }
