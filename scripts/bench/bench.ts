@@ -16,6 +16,7 @@ import { measureChattingAgain } from './chatting-again.ts'
 import { measureClosedLoop } from './closed-loop.ts'
 import { chooseCores } from './cores.ts'
 import { thisMachine, type Run } from './machine.ts'
+import { measureMeasuring } from './measuring.ts'
 import { measureMemory } from './memory.ts'
 import { measureNewConnections } from './new-connections.ts'
 import { measureOpenLoop } from './open-loop.ts'
@@ -40,6 +41,7 @@ const ROWS: Readonly<Record<string, (options: BenchOptions) => Promise<readonly 
   'stalled-reader': measureStalledReader,
   'chatting-again': measureChattingAgain,
   recovery: measureRecovery,
+  measuring: measureMeasuring,
 }
 /** A reader is slow only after a while: too long for the quick form. */
 const FULL_ONLY: readonly string[] = ['stalled-reader']

@@ -28,21 +28,23 @@ export function profileTimeUs(): number {
 }
 
 /**
- * How much of a span of time the process was busy, and what part of that had a function of one of the modules (endings of their URLs)
- * on its stack. In percent.
+ * How much of a span of time the process was busy, and what part of that had a function of one of the modules (parts of their URLs)
+ * on its stack, or was spent in one of `ownModules` itself. In percent.
  */
 export function busyShare(
   { nodes, startTime, samples, timeDeltas }: CpuProfile,
   modules: readonly string[],
   [fromUs, toUs]: readonly [number, number],
+  ownModules: readonly string[] = [],
 ): { readonly busyPercent: number; readonly sharePercent: number } {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const within = new Set<number>()
   const mark = (id: number, isCaller: boolean): void => {
     const node = byId.get(id)
     if (node === undefined) return
-    const isWithin = isCaller || modules.some((module) => node.callFrame.url.endsWith(module))
-    if (isWithin) within.add(id)
+    const isOf = (module: string): boolean => node.callFrame.url.includes(module)
+    const isWithin = isCaller || modules.some(isOf)
+    if (isWithin || ownModules.some(isOf)) within.add(id)
     for (const child of node.children ?? []) mark(child, isWithin)
   }
   const [root] = nodes

@@ -40,14 +40,11 @@ interface DeploymentOptions {
   readonly redisUrl?: string
   /** Arguments of Node for a service, such as those of a profile. */
   readonly nodeArgs?: (service: string) => readonly string[]
-  /** False leaves out the set-up of OpenTelemetry: nothing is measured. */
-  readonly isMeasured?: boolean
 }
 
 /** Roomcast as it runs in production: a process for each replica, on a real Redis. Resolves when every replica is ready. */
 export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
   const { gateways = 2, brokers = 1, presences = 1, env = {}, nodeArgs = () => [] } = options
-  const { isMeasured = true } = options
   const stack = new AsyncDisposableStack()
   try {
     const redis = stack.use(await startRedis())
@@ -87,7 +84,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
           [
             '--conditions=source',
             '--disable-warning=ExperimentalWarning',
-            ...(isMeasured ? INSTRUMENTED : []),
+            ...INSTRUMENTED,
             ...nodeArgs(name),
             mains[name],
           ],
