@@ -44,6 +44,7 @@ const dashboards = new Map(
   (await readDashboards()).map((dashboard) => [dashboard.file, dashboard] as const),
 )
 
+const stack = new AsyncDisposableStack()
 let deployment: Deployment
 let prometheus: TestPrometheus
 let alerts: readonly AlertRule[]
@@ -146,7 +147,7 @@ beforeAll(async () => {
   const rendered = await helm.render({ metrics: { prometheusRule: { enabled: true } } })
   const rule = find(rendered, 'PrometheusRule', '')
   alerts = alertsOf(rule)
-  deployment = await startDeployment({
+  const started = await startDeployment({
     gateways: 3,
     brokers: 2,
     presences: 2,
@@ -157,8 +158,9 @@ beforeAll(async () => {
       DRAIN_PROPAGATION_MS: '3000',
     },
   })
+  deployment = stack.use(started)
   const { gateways, brokers, presences } = deployment
-  prometheus = await startPrometheus(
+  const scraping = await startPrometheus(
     [
       ...targets(RELEASE, 'gateway', gateways),
       ...targets(RELEASE, 'broker', brokers),
@@ -167,6 +169,7 @@ beforeAll(async () => {
     ],
     (rule['spec'] as { groups: unknown }).groups,
   )
+  prometheus = stack.use(scraping)
   const join = async (i: number, room: string, polls = false): Promise<TestClient> => {
     const transports = polls ? ['polling'] : ['websocket']
     const client = await joinRoom(gateways[i]?.url ?? '', room, `member ${clients.length}`, {
@@ -191,8 +194,7 @@ afterAll(async () => {
   isLoaded = false
   await load
   for (const client of clients) client.close()
-  await prometheus[Symbol.asyncDispose]()
-  await deployment[Symbol.asyncDispose]()
+  await stack.disposeAsync()
 })
 
 it('every metric that a dashboard, an alert or a document names is there', async () => {
