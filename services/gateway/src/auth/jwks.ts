@@ -1,4 +1,7 @@
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+
+/** Bytes of a key set: hundreds of keys. */
+const KEY_SET_MAX_BYTES = 262_144
 
 /** The key of a token is not known, and can not be asked for right now: the token can not be judged, neither way. */
 export class KeysUnavailable extends Error {
@@ -41,6 +44,10 @@ export function createKeySet({
     timeoutDuration: timeoutMs,
     cooldownDuration: Infinity,
     cacheMaxAge: Infinity,
+    [customFetch]: async (address, options) => {
+      const answer = await fetch(address, options)
+      return new Response(answer.body?.pipeThrough(atMost(KEY_SET_MAX_BYTES)) ?? null, answer)
+    },
   })
   let triedAt = -Infinity
   let readAt = -Infinity
@@ -86,4 +93,16 @@ export function createKeySet({
     isRead: () => reads > 0,
     close: () => clearInterval(firstAttempts),
   }
+}
+
+/** Passes so many bytes on, and fails when there are more. */
+function atMost(maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
+  let left = maxBytes
+  return new TransformStream({
+    transform(chunk, controller) {
+      left -= chunk.length
+      if (left < 0) controller.error(new Error(`the key set has over ${maxBytes} bytes`))
+      else controller.enqueue(chunk)
+    },
+  })
 }

@@ -241,6 +241,16 @@ describe('by a key set, a token', () => {
     expect(reads).toEqual([true, false])
   })
 
+  it('is not judged by a key set that is too large', async () => {
+    const key = await newKey('k')
+    const { judge, server, reads } = await start(
+      ...Array.from({ length: 2_000 }, (_, i) => ({ ...key, jwk: { ...key.jwk, kid: `k${i}` } })),
+    )
+    expect(await judge(await key.sign(claims))).toBe('unavailable')
+    expect(reads).toEqual([false])
+    expect(server.asked()).toBe(1)
+  })
+
   it('is not judged while the key set was never read', async () => {
     const key = await newKey('k')
     const server = await startKeyServer(key)
