@@ -2,6 +2,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { APPEND_PATH, INTERNAL_MEMBERS_PATH, REPORT_PATH } from '@roomcast/protocol'
+import { WebSocket } from 'ws'
 import { joinRoom } from '../support/clients.ts'
 import { startDeployment, type Deployment } from '../support/deployment.ts'
 import { until } from '../support/processes.ts'
@@ -54,6 +56,28 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
+/** Which internal endpoints take a caller of this machine with a token: to append, who a replica is, members, reports. */
+async function accepted(token: string): Promise<boolean[]> {
+  const headers = { 'x-roomcast-token': token, 'x-forwarded-for': '127.0.0.1' }
+  const isTaken = async (url: string, method: string): Promise<boolean> =>
+    (await fetch(url, { method, headers })).status !== 401
+  const reports = new WebSocket(urlOf('presences').replace('http', 'ws') + REPORT_PATH, { headers })
+  const isOpened = new Promise<boolean>((resolve) => {
+    reports.once('open', () => resolve(true))
+    reports.once('error', () => resolve(false))
+  })
+  const taken = await Promise.all([
+    isTaken(urlOf('brokers') + APPEND_PATH, 'POST'),
+    isTaken(`${urlOf('presences')}/internal/replica`, 'GET'),
+    isTaken(urlOf('presences') + INTERNAL_MEMBERS_PATH.replace(':room', 'lobby'), 'GET'),
+    isOpened,
+  ])
+  reports.terminate()
+  return taken
+}
+const EVERYWHERE = [true, true, true, true]
+const NOWHERE = [false, false, false, false]
+
 const urlOf = (service: 'brokers' | 'presences'): string => deployment[service][0]?.url ?? ''
 
 describe('without a restart', () => {
@@ -69,24 +93,14 @@ describe('without a restart', () => {
         expect(await alice.ask('say', { text })).toMatchObject({ ok: true })
       }
     })()
-    const accepted = async (token: string): Promise<boolean[]> =>
-      Promise.all(
-        [`${urlOf('brokers')}/internal/append`, `${urlOf('presences')}/internal/replica`].map(
-          async (url) => {
-            const method = url.endsWith('append') ? 'POST' : 'GET'
-            const headers = { 'x-roomcast-token': token, 'x-forwarded-for': '127.0.0.1' }
-            return (await fetch(url, { method, headers })).status !== 401
-          },
-        ),
-      )
-    expect(await accepted(OLD)).toEqual([true, true])
-    expect(await accepted(NEW)).toEqual([false, false])
-    expect(await accepted('')).toEqual([false, false])
+    expect(await accepted(OLD)).toEqual(EVERYWHERE)
+    expect(await accepted(NEW)).toEqual(NOWHERE)
+    expect(await accepted('')).toEqual(NOWHERE)
     await replace('token', `${OLD}\n${NEW}`)
     await replace('token', `${NEW}\n${OLD}`)
     await replace('token', NEW)
-    expect(await accepted(OLD)).toEqual([false, false])
-    expect(await accepted(NEW)).toEqual([true, true])
+    expect(await accepted(OLD)).toEqual(NOWHERE)
+    expect(await accepted(NEW)).toEqual(EVERYWHERE)
     isOver = true
     await talking
     await until('all of it', () => bob.texts().length === said.length)

@@ -34,6 +34,20 @@ describe('the configuration', () => {
     expect(parse).not.toThrow(/short|\{a\}/)
   })
 
+  it.each([
+    [{ READ_REQUIRES_KEY: 'true' }, 'READ_REQUIRES_KEY: needs API_KEYS or API_KEYS_FILE'],
+    [
+      { API_KEYS: 'a-key-that-is-long-enough', API_KEYS_FILE: '/keys' },
+      'API_KEYS_FILE: can not be set together with API_KEYS',
+    ],
+    [
+      { INTERNAL_TOKEN: 'a-token-that-is-long', INTERNAL_TOKEN_FILE: '/token' },
+      'INTERNAL_TOKEN_FILE: can not be set together with INTERNAL_TOKEN',
+    ],
+  ])('%j is a fault', (more, words) =>
+    expect(() => parseConfig({ REDIS_URL: 'redis://127.0.0.1', ...more })).toThrow(words),
+  )
+
   it('describes every setting', () => {
     for (const [name, schema] of Object.entries(brokerSettings)) {
       expect({ name, description: schema.description ?? '' }).toEqual({

@@ -9,7 +9,7 @@ const TOKEN_MAX_CHARS = 1_024
 /** Tokens that are accepted at a time: the present one, those before it, and the one that comes. */
 const TOKENS_MAX = 8
 
-const TOKEN = new RegExp(`^[\\x21-\\x7e]{${TOKEN_MIN_CHARS},${TOKEN_MAX_CHARS}}$`)
+const TOKEN = new RegExp(`^[\\x20-\\x7e]{${TOKEN_MIN_CHARS},${TOKEN_MAX_CHARS}}$`)
 
 /** The tokens of a text, one a line. Throws `SecretsFault`. */
 export function parseTokens(text: string): readonly string[] {
@@ -21,7 +21,7 @@ export function parseTokens(text: string): readonly string[] {
   if (tokens.length > TOKENS_MAX) throw new SecretsFault(`must have at most ${TOKENS_MAX} tokens`)
   if (!tokens.every((token) => TOKEN.test(token))) {
     throw new SecretsFault(
-      `each token needs ${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable ASCII characters, and no space`,
+      `each token needs ${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable ASCII characters`,
     )
   }
   return tokens
