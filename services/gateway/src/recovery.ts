@@ -5,6 +5,7 @@ import {
   isCompleteAfter,
   locate,
   PID_MAX_CHARS,
+  userOfSession,
   type FoundSession,
   type RoomLog,
 } from '@roomcast/roomlog'
@@ -75,7 +76,7 @@ export function createRecovery(options: {
     if (session.namespace !== namespace) return 'invalid'
     const [[head = EMPTY_HEAD], { ban, removedAt }] = await Promise.all([
       roomLog.heads([session.room]),
-      roomLog.moderation.standingOf(session.room, session.user),
+      roomLog.moderation.standingOf(session.room, userOfSession(session)),
     ])
     const place = locate(head, position)
     if (place.kind !== 'known') return 'other_log'

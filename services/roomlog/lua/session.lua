@@ -1,6 +1,6 @@
 -- One session record, changed only by whoever knows its generation.
 --
--- KEYS  1 hash: sid, namespace, room, name, user, since, owner, generation, quit ("1" once its quit is to be announced)
+-- KEYS  1 hash: sid, namespace, room, name, user (absent in open mode), since, owner, generation, quit ("1" once its quit is to be announced)
 -- ARGV  1 "save": 2 generation, 3 time to live in ms, 4... fields and values. Returns 1, or 0 when the stored generation is higher: then it is only
 --         kept alive.
 --         "claim": 2 generation, 3 time to live in ms, 4 owner. Returns the new generation, negative when its quit was to be announced,

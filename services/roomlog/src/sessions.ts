@@ -9,14 +9,19 @@ export interface SessionRecord {
   readonly namespace: string
   readonly room: RoomId
   readonly name: string
-  /** Whose it is: the subject of his token, or in open mode the name. */
-  readonly user: string
+  /** Whose it is, where tokens are required: nobody else goes on with it. */
+  readonly user?: string | undefined
   /** When it joined, in milliseconds since 1970. */
   readonly since: number
   /** Instance of the gateway that holds it. */
   readonly owner: string
   /** Grows with each restoration, from 1. Whoever acts on an older generation is too late. */
   readonly generation: number
+}
+
+/** Whose session it is, as moderators name users: the subject of the token, or in open mode the name. */
+export function userOfSession({ user, name }: Pick<SessionRecord, 'user' | 'name'>): string {
+  return user ?? name
 }
 
 /** A session as it was found. */

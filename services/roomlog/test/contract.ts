@@ -258,7 +258,6 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         namespace: '/rooms/x',
         room: RoomId.parse('é {}x}'),
         name: 'alice',
-        user: 'user of alice',
         since: 7,
         owner: 'one',
         generation: 1,
@@ -266,7 +265,7 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
       const newPid = (): string => `pid ${newRoom()}`
 
       it('as they were saved', async () => {
-        const [one, two] = [record(newPid()), record(newPid())]
+        const [one, two] = [{ ...record(newPid()), user: 'u1' }, record(newPid())]
         await log.sessions.save([one, two])
         expect(await log.sessions.find(one.pid)).toEqual({ ...one, hasQuit: false })
         expect(await log.sessions.find(two.pid)).toEqual({ ...two, hasQuit: false })

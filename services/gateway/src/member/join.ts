@@ -1,7 +1,7 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
-import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
+import { LogUnavailable, userOfSession, type SessionRecord } from '@roomcast/roomlog'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
-import { userOf } from '../identity.ts'
+import { identityOf } from '../identity.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { announce } from './notices.ts'
@@ -63,14 +63,14 @@ async function enter(
   const { rooms, roomLog, instance, hooks, now } = context
   const name = hooks.join === undefined ? asked : await hooks.join(socket, id, asked)
   sessionOf(socket).askedName = name === asked ? undefined : asked
-  const user = userOf({ socket, name })
+  const user = identityOf(socket)?.user
   const session: SessionRecord = {
     pid: pidOf(socket),
     sid: socket.id,
     namespace: socket.nsp.name,
     room: id,
     name,
-    user,
+    ...(user === undefined ? {} : { user }),
     since: now(),
     owner: instance,
     generation: 1,
@@ -82,10 +82,13 @@ async function enter(
       // The session before the client learns of its membership: from then on it may be recovered on any gateway. A ban that comes after
       // this look at it is told by the room's feed.
       const [ban] = await unavailableFor(
-        Promise.all([roomLog.moderation.banOf(id, user), roomLog.sessions.save([session])]),
+        Promise.all([
+          roomLog.moderation.banOf(id, userOfSession(session)),
+          roomLog.sessions.save([session]),
+        ]),
       )
       if (ban !== undefined) throw refusalOfBan(ban)
-      const removal = room.removals.since(turn, user)
+      const removal = room.removals.since(turn, userOfSession(session))
       if (removal !== undefined) throw refusalOfRemoval(removal)
       if (!socket.connected) return
       // The message, the answer, and what the room is told in this turn.

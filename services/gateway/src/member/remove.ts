@@ -1,5 +1,5 @@
 import { ClientError, type ErrorCode, type Removal } from '@roomcast/protocol'
-import type { Ban } from '@roomcast/roomlog'
+import { userOfSession, type Ban } from '@roomcast/roomlog'
 import type { LocalRoom } from '../rooms.ts'
 import { tellRefusal } from '../sockets.ts'
 import type { Context } from './context.ts'
@@ -8,7 +8,7 @@ import { depart } from './leave.ts'
 /** Takes a user out of a room here, after telling his sockets why. His sessions in it end, the connections stay. */
 export function removeUser(context: Context, room: LocalRoom, removal: Removal): void {
   for (const member of room.fanout.receivers()) {
-    if (member.session.user !== removal.user) continue
+    if (userOfSession(member.session) !== removal.user) continue
     tellRefusal(member.socket, refusalOfRemoval(removal).toRefusal())
     depart(context, member, 'meant')
   }

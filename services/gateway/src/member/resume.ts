@@ -1,5 +1,5 @@
 import { ClientError } from '@roomcast/protocol'
-import { EMPTY_HEAD, locate, runsOf } from '@roomcast/roomlog'
+import { EMPTY_HEAD, locate, runsOf, userOfSession } from '@roomcast/roomlog'
 import { sharePackets, writePacket } from '../engine/packets.ts'
 import { messageBody, packetPrefix } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
@@ -38,7 +38,7 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
         standingOf(context, restored),
         replay(context, socket, local, restored),
       ])
-      const removal = local.removals.since(turn, restored.session.user)
+      const removal = local.removals.since(turn, userOfSession(restored.session))
       refusal = standing ?? (removal && refusalOfRemoval(removal))
       if (refusal !== undefined) refusedAs = 'removed'
     }
@@ -82,9 +82,12 @@ export function resume(context: Context, socket: ChatSocket, restored: Restored)
  */
 async function standingOf(
   { roomLog }: Context,
-  { session: { room, user }, position }: Restored,
+  { session, position }: Restored,
 ): Promise<ClientError | undefined> {
-  const { ban, removedAt } = await roomLog.moderation.standingOf(room, user)
+  const { ban, removedAt } = await roomLog.moderation.standingOf(
+    session.room,
+    userOfSession(session),
+  )
   if (ban !== undefined) return refusalOfBan(ban)
   return removedAt > position.seq
     ? refusalOfRemoval({ code: 'kicked', reason: undefined })

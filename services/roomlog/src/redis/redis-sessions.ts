@@ -32,7 +32,15 @@ export function createRedisSessions(
     `${keyPrefix}:session:{${Buffer.from(pid).toString('base64url')}}`
 
   const save = ({ pid, generation, ...fields }: SessionRecord): Promise<number> =>
-    run(keyOf(pid), 'save', generation, ttlMs, ...Object.entries(fields).flat())
+    run(
+      keyOf(pid),
+      'save',
+      generation,
+      ttlMs,
+      ...Object.entries(fields).flatMap(([field, value]) =>
+        value === undefined ? [] : [field, value],
+      ),
+    )
 
   const beatOf = (owner: string): Promise<unknown> =>
     scripts.roomowners(ownersKey, 'beat', ttlMs, owner)
@@ -116,11 +124,11 @@ function parseSession(
   pid: string,
   fields: Readonly<Record<string, string>>,
 ): FoundSession | undefined {
-  const { sid, namespace, name, user = name, owner, quit } = fields
+  const { sid, namespace, name, user, owner, quit } = fields
   const room = RoomId.safeParse(fields['room'])
   const [since, generation] = [Number(fields['since']), Number(fields['generation'])]
-  if (sid === undefined || namespace === undefined || owner === undefined) return undefined
-  if (name === undefined || user === undefined) return undefined
+  if (sid === undefined || namespace === undefined || name === undefined || owner === undefined)
+    return undefined
   if (!room.success || !Number.isFinite(since) || !Number.isInteger(generation)) return undefined
   return {
     pid,
@@ -128,7 +136,7 @@ function parseSession(
     namespace,
     room: room.data,
     name,
-    user,
+    ...(user === undefined ? {} : { user }),
     since,
     owner,
     generation,
