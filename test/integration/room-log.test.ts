@@ -50,7 +50,6 @@ describe('a room log in Redis', () => {
       namespace: '/',
       room: newRoom(),
       name: 'alice',
-      user: 'alice',
       since: 1,
       owner: 'one',
       generation: 1,

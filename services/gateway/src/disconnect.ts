@@ -48,9 +48,11 @@ export function refuseRevoked(
   return (socket, next) => {
     const verdict = watch.judge(identityOf(socket))
     if (verdict === 'admitted') next()
-    // It will be known soon: without an answer the client comes back by itself.
-    else if (verdict === 'unknown') socket.conn.close()
-    else {
+    else if (verdict === 'unknown') {
+      // It will be known soon: without an answer the client comes back by itself. Nobody enters by a closed connection.
+      socket.conn.close()
+      next()
+    } else {
       const { code, message } = refusalOfRevocation(undefined)
       next(Object.assign(new Error(message), { data: { code, message } }))
     }

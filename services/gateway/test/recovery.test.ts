@@ -18,7 +18,6 @@ const session = {
   namespace: '/',
   room,
   name: 'alice',
-  user: 'alice',
   since: 1,
   owner: 'gone',
   generation: 1,

@@ -258,7 +258,6 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
         namespace: '/rooms/x',
         room: RoomId.parse('é {}x}'),
         name: 'alice',
-        user: 'user of alice',
         since: 7,
         owner: 'one',
         generation: 1,

@@ -65,7 +65,6 @@ it('a session is kept alive by an owner that was overtaken, which changes nothin
     namespace: '/',
     room: newRoom(),
     name: 'alice',
-    user: 'alice',
     since: 1,
     owner: 'one',
     generation: 1,

@@ -134,8 +134,8 @@ function parseSession(
   const { sid, namespace, name, user, owner, quit } = fields
   const room = RoomId.safeParse(fields['room'])
   const [since, generation] = [Number(fields['since']), Number(fields['generation'])]
-  if (sid === undefined || namespace === undefined || owner === undefined) return undefined
-  if (name === undefined || user === undefined) return undefined
+  if (sid === undefined || namespace === undefined || name === undefined || owner === undefined)
+    return undefined
   if (!room.success || !Number.isFinite(since) || !Number.isInteger(generation)) return undefined
   return {
     pid,
