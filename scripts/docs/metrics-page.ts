@@ -1,6 +1,7 @@
 import { CALL_RESULTS, PEERS } from '@roomcast/gateway'
 import { REDIS_COMMANDS } from '@roomcast/roomlog'
 import { NO_ROUTE, STATUS_CLASSES } from '@roomcast/runtime/http-api'
+import { EVENT_LOOP_SAMPLE_MS } from '../../services/runtime/src/process-metrics.ts'
 import type { RecordedMetric } from './recorded-metrics.ts'
 import type { ServiceMetrics } from './service-metrics.ts'
 
@@ -38,7 +39,7 @@ export function metricsPage(
     '# Metrics',
     'Each service answers `GET /metrics` on its metrics port (9464) in Prometheus text form. [Operations](operations.md#metrics) says how to scrape, [decision 0016](adr/0016-telemetry.md) how it is measured and what that costs. Names are as Prometheus has them; a histogram has `_bucket`, `_sum` and `_count` after its name. Every label has few values: none is a room, a user or a connection. A counter with a closed set of labels is there with 0 from the start, a histogram from its first measurement on.',
     '## Every service',
-    '`target_info` has the service and its version as OpenTelemetry names them.',
+    `\`target_info\` has the service and its version as OpenTelemetry names them. The delays of the event loop are those since the last scrape, and contain the ${EVENT_LOOP_SAMPLE_MS} ms between two samples: an idle loop shows ${EVENT_LOOP_SAMPLE_MS / 1_000}.`,
     table(common),
     ...services.flatMap(({ name, metrics }) => [`## ${name}`, table(metrics)]),
   ].join('\n\n')

@@ -1,8 +1,8 @@
 import type { MeterProvider } from '@opentelemetry/api'
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node'
 
-/** How often the delay of the event loop is sampled, in milliseconds. Each sample is a timer. */
-const EVENT_LOOP_SAMPLE_MS = 20
+/** How often the delay of the event loop is sampled, in milliseconds. Each sample is a timer, and Node counts this as a part of the delay. */
+export const EVENT_LOOP_SAMPLE_MS = 20
 
 /**
  * Measures the process: Node's event loop, garbage collection and heap by OpenTelemetry's instrumentation, and under the names that
