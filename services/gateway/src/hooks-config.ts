@@ -7,7 +7,12 @@ export const FAILURE_POLICIES = ['allow', 'deny'] as const
 export type FailurePolicy = (typeof FAILURE_POLICIES)[number]
 
 const hookUrl = () =>
-  urls(['http', 'https']).refine((list) => list.length === 1, { error: 'must be one URL' })
+  urls(['http', 'https'])
+    .refine((list) => list.length === 1, { error: 'must be one URL' })
+    // It is shown in the log; and requests are signed instead.
+    .refine((list) => list.every((url) => !URL.canParse(url) || new URL(url).username === ''), {
+      error: 'must not have a user or password in it',
+    })
 
 /** Asking a backend of the team's own about joins and messages: docs/hooks.md. */
 export const hooksSettings = {

@@ -31,6 +31,7 @@ describe('the settings of hooks', () => {
   it.each([
     [{ HOOK_JOIN_URL: 'http://a/b' }, 'HOOK_SECRET: is required with HOOK_JOIN_URL'],
     [{ HOOK_JOIN_URL: 'http://a/b,http://c/d', HOOK_SECRET: SECRET }, 'HOOK_JOIN_URL: must be one'],
+    [{ HOOK_SAY_URL: 'http://me:secret@a/b' }, 'HOOK_SAY_URL: must not have a user or password'],
     [{ HOOK_JOIN_URL: 'ftp://a/b' }, 'HOOK_JOIN_URL: must be'],
     [{ HOOK_SECRET: 'my-secret' }, 'HOOK_SECRET: each secret must be whsec_ and 24 to 64 bytes'],
     [{ HOOK_SECRET: SECRET, HOOK_SECRET_FILE: '/x' }, 'HOOK_SECRET_FILE: can not be set together'],
