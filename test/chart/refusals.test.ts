@@ -32,6 +32,8 @@ const TYPOS: readonly (readonly [string, Values])[] = [
   ['algorithms', { auth: { jwt: { algorithms: ['none'] } } }],
   ['authJwtSecret', { gateway: { settings: { authJwtSecret: 'x'.repeat(32) } } }],
   ['logLevel', { settings: { logLevel: 'loud' } }],
+  ['trustedProxies', { limits: { trustedProxies: ['traefik'] } }],
+  ['maxConnections', { gateway: { settings: { maxConnections: 5 } } }],
 ]
 
 /** Combinations that can not be meant, and the sentence that says what to set. */
@@ -76,6 +78,10 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
   [
     'tests.token is for tokens that the test can not make: set auth.jwt.jwksUrl, or leave tests.token alone.',
     { tests: { token: { existingSecret: 'x' } } },
+  ],
+  [
+    'limits.connectionsPerAddress would count all that come through the Ingress as one address: set limits.trustedProxies, for instance to 1, or limits.connectionsPerAddress=0.',
+    { ingress: chat, limits: { connectionsPerAddress: 20 } },
   ],
   [
     'redis.mode=external needs to know where Redis is: set redis.external.url or redis.external.existingSecret.',

@@ -91,6 +91,9 @@ export async function startBroker(
     log,
     service: 'broker',
     telemetry,
+    limits: config.httpLimits,
+    keyOf: access.keyOf,
+    onRefused: (code) => facts.requestRefused(code),
     clientErrorOf: (error) =>
       error instanceof LogUnavailable
         ? new ClientError('unavailable', 'the room log is away', { cause: error })

@@ -3,6 +3,8 @@ import {
   bytes,
   commonSettings,
   count,
+  httpLimitsOf,
+  httpLimitsSettings,
   internalConfigOf,
   internalSettings,
   keysConfigOf,
@@ -14,6 +16,7 @@ import {
   traceConfig,
   traceSettings,
   type Environment,
+  type HttpLimits,
   type InternalConfig,
   type KeysConfig,
   type SettingsShape,
@@ -54,6 +57,7 @@ export const brokerSettings = {
     'How often an event stream gets a comment, so that proxies do not take it for dead.',
   ),
   ...traceSettings,
+  ...httpLimitsSettings,
 } satisfies SettingsShape
 
 export interface Config extends InternalConfig, KeysConfig {
@@ -62,6 +66,7 @@ export interface Config extends InternalConfig, KeysConfig {
   readonly metricsPort: number
   readonly logLevel: string
   readonly shutdownTimeoutMs: number
+  readonly httpLimits: HttpLimits
   readonly redisUrl: string
   readonly redisKeyPrefix: string
   readonly textMaxBytes: number
@@ -87,6 +92,7 @@ export function parseConfig(env: Environment): Config {
     logLevel: settings.LOG_LEVEL,
     ...internalConfigOf(settings),
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+    httpLimits: httpLimitsOf(settings),
     redisUrl: settings.REDIS_URL,
     redisKeyPrefix: settings.REDIS_KEY_PREFIX,
     ...keysConfigOf(settings),

@@ -5,11 +5,10 @@ import {
   ROOM_NAMESPACE_PREFIX,
   roomNamespace,
   roomOfNamespace,
-  ROOMS_PER_CONNECTION_MAX,
   type Said,
 } from '@roomcast/protocol'
 import { endSpan, traceparentOf, within, type Span } from '@roomcast/runtime'
-import { namespacesOf, wasClosedByClient } from './engine/connection.ts'
+import { countNamespace, uncountNamespace, wasClosedByClient } from './engine/connection.ts'
 import { refuseRevoked } from './disconnect.ts'
 import { releaseHandshake } from './engine/slim.ts'
 import type { CloseReason } from './facts.ts'
@@ -40,7 +39,7 @@ type Reply = (answer: object) => void
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
 export function serveChat(io: ChatServer, context: Context): void {
-  const { auth, facts, log, traces } = context
+  const { auth, config, entrances, facts, floods, log, traces } = context
   const say = createSay(context)
 
   const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
@@ -59,6 +58,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   ): void => {
     void (async () => {
       try {
+        floods.check(socket.conn)
         const result = await handle()
         ack?.(result)
       } catch (error) {
@@ -102,6 +102,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   }
   const answerSay = (socket: ChatSocket, request: unknown, ack: Reply | undefined): void => {
     try {
+      floods.check(socket.conn)
       say(socket, request, (result) => {
         if (result instanceof Error) refuse(socket, ack, result)
         else ack?.(result)
@@ -125,6 +126,7 @@ export function serveChat(io: ChatServer, context: Context): void {
     }
     const answer = (result: Said | Error): void => within(span, () => answerNow(result))
     try {
+      floods.check(socket.conn)
       say(socket, request, answer, traceparentOf(span))
     } catch (error) {
       answer(error instanceof Error ? error : new Error(String(error)))
@@ -137,6 +139,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   }
   function onDisconnect(this: ChatSocket, reason: string): void {
     auth?.unwatch(this)
+    uncountNamespace(this)
     const session = sessionOf(this)
     dropEarlySays(session)
     const { member } = session
@@ -145,6 +148,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   }
 
   const onConnection = (socket: ChatSocket): void => {
+    entrances.entered(socket.conn)
     openSession(socket, newSession(destinationOf(socket)))
     socket.onAny(onAny)
     socket.on('join', onJoin)
@@ -171,8 +175,11 @@ export function serveChat(io: ChatServer, context: Context): void {
       // Nobody enters by a closed connection; the namespace forgets the socket.
       next()
     } else if (admission !== 'admitted') next(admission)
-    else if (namespacesOf(socket) > ROOMS_PER_CONNECTION_MAX) {
-      next(new Error(`at most ${ROOMS_PER_CONNECTION_MAX} rooms over one connection`))
+    else if (countNamespace(socket) > config.limits.roomsPerConnection) {
+      uncountNamespace(socket)
+      facts.refused('rooms')
+      const message = `at most ${config.limits.roomsPerConnection} rooms over one connection`
+      next(Object.assign(new Error(message), { data: { code: 'too_many' } }))
     } else next()
   }
 

@@ -8,7 +8,6 @@ import {
   flag,
   internalConfigOf,
   internalSettings,
-  list,
   ms,
   parseSettings,
   port,
@@ -24,6 +23,7 @@ import {
 import { z } from 'zod'
 import { authConfig, authSettings, type AuthConfig } from './auth-config.ts'
 import { hooksConfig, hooksSettings, type HooksConfig } from './hooks-config.ts'
+import { limitsOf, limitsSettings, type LimitsConfig } from './limits-config.ts'
 
 export const gatewaySettings = {
   ...commonSettings,
@@ -47,13 +47,6 @@ export const gatewaySettings = {
     .max(253)
     .optional()
     .describe('Name of the pod, from the downward API; else the host name and the process id.'),
-  CORS_ORIGINS: list(
-    'origin',
-    /^(\*|https?:\/\/[^/\s]+)$/,
-    'must be origins such as https://example.org, or *',
-  )
-    .optional()
-    .describe('Origins of pages on other hosts that may connect, separated by commas, or `*`.'),
   ALLOW_EIO3: flag(true).describe('Whether Socket.IO v2 clients are accepted.'),
   PING_INTERVAL_MS: ms(25_000, 3_600_000, 100).describe('How often each connection is pinged.'),
   PING_TIMEOUT_MS: ms(20_000, 3_600_000, 100).describe(
@@ -114,6 +107,7 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...limitsSettings,
   ...authSettings,
   ...hooksSettings,
   ...traceSettings,
@@ -133,7 +127,6 @@ export interface Config extends InternalConfig {
   readonly advertiseHost: string
   readonly advertiseAddress: string | undefined
   readonly pod: string
-  readonly corsOrigins: readonly string[] | undefined
   readonly allowEio3: boolean
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
@@ -154,6 +147,7 @@ export interface Config extends InternalConfig {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  readonly limits: LimitsConfig
   /** Undefined in open mode. */
   readonly auth: AuthConfig | undefined
   /** Undefined: no backend is asked about anything. */
@@ -179,7 +173,6 @@ export function parseConfig(env: Environment): Config {
     advertiseHost: e.POD_IP ?? '127.0.0.1',
     advertiseAddress: e.ADVERTISE_ADDRESS,
     pod: e.POD_NAME ?? `${hostname()}-${process.pid}`,
-    corsOrigins: e.CORS_ORIGINS,
     allowEio3: e.ALLOW_EIO3,
     pingIntervalMs: e.PING_INTERVAL_MS,
     pingTimeoutMs: e.PING_TIMEOUT_MS,
@@ -200,6 +193,7 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    limits: limitsOf(e),
     auth: authConfig(e),
     hooks: hooksConfig(e),
     traces: traceConfig(e),

@@ -70,7 +70,7 @@ export function countConnections(
   }
 
   const end = (connection: EngineConnection, reason: CloseReason): void => {
-    if (closing.has(connection)) return
+    if (!open.has(connection) || closing.has(connection)) return
     blamed.set(connection, reason)
     close(connection)
   }

@@ -10,6 +10,10 @@ export const CLOSE_REASONS = [
   'ping_timeout',
   'slow',
   'bad_packet',
+  /** It went on sending far more than it may. */
+  'flood',
+  /** It did not enter a namespace in time. */
+  'no_connect',
   /** The gateway ends. */
   'drain',
   /** It had too many connections. */
@@ -22,6 +26,41 @@ export const CLOSE_REASONS = [
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
+/** What a limit refused, as a closed set. */
+export const REFUSALS = [
+  /** A new connection of a page whose origin may not. */
+  'origin',
+  /** A new connection: there are as many as the gateway takes. */
+  'full',
+  /** A new connection: too many came to this gateway at a time. */
+  'handshakes',
+  /** A new connection: its address has as many as it may. */
+  'address_connections',
+  /** A new connection: too many came from its address in a short time. */
+  'address_handshakes',
+  /** A new connection while the gateway ends. */
+  'ending',
+  /** A new connection that is to go to another gateway. */
+  'shed',
+  /** A namespace beyond those that a connection may enter. */
+  'rooms',
+  /** An event of a connection that sent too much in a short time. */
+  'events',
+  /** A `say` of one socket. */
+  'says',
+  /** A `say` in a room in which too much is said. */
+  'room_messages',
+  /** A `join` of one socket. */
+  'joins',
+  /** A `join` from one address. */
+  'address_joins',
+  /** A `join` of a user with as many connections as he may have. */
+  'user_connections',
+  'history',
+  'members',
+] as const
+export type Refused = (typeof REFUSALS)[number]
+
 /** What is true now, for the gauges. */
 export interface Levels {
   readonly connections: Readonly<Record<TransportName, number>>
@@ -32,6 +71,7 @@ export interface Levels {
   readonly isDraining: boolean
   /** The room log can not be reached. */
   readonly isDegraded: boolean
+  readonly waitingHandshakes: number
 }
 
 /** How attempts to recover a session ended. */
@@ -78,6 +118,7 @@ export interface Facts {
   connectionClosed(reason: CloseReason): void
   /** A client's request was answered with an error. */
   requestFailed(code: ErrorCode): void
+  refused(what: Refused): void
   feedRepaired(reason: RepairReason): void
   /** A feed found that entries before its next one are no longer in the log. */
   entriesLost(): void
@@ -125,6 +166,11 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     })
     .addCallback((result) => result.observe(levels().isDegraded ? 1 : 0))
   meter
+    .createObservableGauge('roomcast_gateway_waiting_handshakes', {
+      description: 'New connections that wait for their turn.',
+    })
+    .addCallback((result) => result.observe(levels().waitingHandshakes))
+  meter
     .createObservableCounter('roomcast_gateway_messages_received', {
       description: '`say`s that were accepted.',
     })
@@ -158,6 +204,9 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   const errors = meter.createCounter('roomcast_gateway_request_errors', {
     description: 'Requests of clients that were answered with an error, by its code.',
   })
+  const refusals = meter.createCounter('roomcast_gateway_refused', {
+    description: 'What was refused because of a limit, by which.',
+  })
   const gaps = meter.createCounter('roomcast_gateway_gaps', {
     description:
       'Times that a room was read from the log because its feed had a gap or was interrupted, by reason.',
@@ -175,6 +224,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   opened.add(0)
   for (const reason of CLOSE_REASONS) closed.add(0, { reason })
   for (const code of Object.keys(ERROR_CODES)) errors.add(0, { code })
+  for (const reason of REFUSALS) refusals.add(0, { reason })
   for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
     gaps.add(0, { reason })
   for (const result of RECOVERY_RESULTS) recoveries.add(0, { result })
@@ -192,6 +242,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     connectionOpened: () => opened.add(1),
     connectionClosed: (reason) => closed.add(1, { reason }),
     requestFailed: (code) => errors.add(1, { code }),
+    refused: (reason) => refusals.add(1, { reason }),
     feedRepaired: (reason) => gaps.add(1, { reason }),
     entriesLost: () => lost.add(1),
   }

@@ -6,6 +6,7 @@ import { countMessage, type Fanout, type RoomFanout } from './fanout.ts'
 import type { Member } from './member/member.ts'
 import type { MessageTraces } from './message-traces.ts'
 import { createRemovals, type Removals } from './removals.ts'
+import type { RoomRate } from './room-rate.ts'
 
 /** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
 const COMPARE_INTERVAL_MS = 10_000
@@ -21,6 +22,8 @@ export interface LocalRoom {
   size: number
   /** Members in the whole cluster as presence last told, 0 before. */
   clusterCount: number
+  /** Undefined when there is no limit. */
+  readonly rate: RoomRate | undefined
 }
 
 /** The rooms with members here: each is followed while it has one. */
@@ -57,12 +60,14 @@ export function createRooms(options: {
   readonly facts: Facts
   readonly traces?: MessageTraces | undefined
   readonly log: Log
+  /** The rate of a room that opens. */
+  readonly newRate: () => RoomRate | undefined
   /** The last member left: nothing more will come from here. */
   readonly onClosed: (room: RoomId) => void
   /** The room's log tells of a removal: whoever is a member now has to go, and hears nothing that comes after. */
   readonly onRemoval: (room: LocalRoom, removal: Removal) => void
 }): Rooms {
-  const { roomLog, fanout, facts, traces, log, onClosed, onRemoval } = options
+  const { roomLog, fanout, facts, traces, log, newRate, onClosed, onRemoval } = options
   const openings = new Map<RoomId, Opening>()
   const rooms = new Map<RoomId, LocalRoom>()
   let memberCount = 0
@@ -70,8 +75,10 @@ export function createRooms(options: {
   const open = async (id: RoomId): Promise<LocalRoom> => {
     const delivery = fanout.open(traces && ((place) => traces.delivering(id, place)))
     const removals = createRemovals()
+    const rate = newRate()
     const feed = await RoomFeed.open(roomLog, id, {
       onRun: (run: Run) => {
+        rate?.logged(run.entries.length)
         for (const { payload } of run.entries) {
           const removal = removalOf(payload)
           if (removal === undefined) continue
@@ -87,7 +94,15 @@ export function createRooms(options: {
         log.warn({ room: id }, 'messages were gone from the log before they were delivered')
       },
     })
-    const room: LocalRoom = { id, feed, fanout: delivery, removals, size: 0, clusterCount: 0 }
+    const room: LocalRoom = {
+      id,
+      feed,
+      fanout: delivery,
+      removals,
+      rate,
+      size: 0,
+      clusterCount: 0,
+    }
     rooms.set(id, room)
     return room
   }

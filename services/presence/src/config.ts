@@ -5,6 +5,8 @@ import { REPORT_BEAT_INTERVAL_MS } from '@roomcast/protocol'
 import {
   commonSettings,
   count,
+  httpLimitsOf,
+  httpLimitsSettings,
   internalConfigOf,
   internalSettings,
   keysConfigOf,
@@ -13,6 +15,7 @@ import {
   parseSettings,
   port,
   type Environment,
+  type HttpLimits,
   type InternalConfig,
   type KeysConfig,
   type SettingsShape,
@@ -46,6 +49,7 @@ export const presenceSettings = {
     .max(253)
     .optional()
     .describe('Name of the pod, from the downward API; else the host name and the process id.'),
+  ...httpLimitsSettings,
   ...dutiesSettings,
 } satisfies SettingsShape
 
@@ -61,6 +65,7 @@ export interface Config extends InternalConfig, KeysConfig {
   readonly pod: string
   readonly duties: DutiesConfig
   readonly shutdownTimeoutMs: number
+  readonly httpLimits: HttpLimits
 }
 
 /** Throws a `SettingsError` that names every bad variable. */
@@ -79,5 +84,6 @@ export function parseConfig(env: Environment): Config {
     pod: settings.POD_NAME ?? `${hostname()}-${process.pid}`,
     duties: dutiesOf(settings),
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+    httpLimits: httpLimitsOf(settings),
   }
 }

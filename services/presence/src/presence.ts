@@ -85,6 +85,9 @@ export async function startPresence(
     log,
     service: 'presence',
     telemetry,
+    limits: config.httpLimits,
+    keyOf: access.keyOf,
+    onRefused: (code) => facts.requestRefused(code),
   })
   api.register(statsRoute({ state, access }))
   api.register(gatewaysRoute({ state, access }))

@@ -36,6 +36,8 @@ export interface Access {
   /** The guard of a route that reads: open, unless `READ_REQUIRES_KEY`. */
   requireToRead(scope: Scope): Guard
   requireToReadEverywhere(scope: Scope): Guard
+  /** Names the key of a request that presents a good one, whether its route asks for one or not, without telling it. */
+  keyOf(request: FastifyRequest): string | undefined
   /** Throws `ClientError` `forbidden` when the key of a guarded request is not for the room. */
   assertRoom(request: FastifyRequest, room: string): void
 }
@@ -149,6 +151,10 @@ export function createAccess({
     requireScopeEverywhere: (scope) => guard(scope, true),
     requireToRead: (scope) => readGuard(scope, false),
     requireToReadEverywhere: (scope) => readGuard(scope, true),
+    keyOf({ headers }) {
+      const presented = presentedKey(headers.authorization)
+      return presented === undefined ? undefined : keySource.current()?.find(presented)?.id
+    },
     assertRoom,
   }
 }

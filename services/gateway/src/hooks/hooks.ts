@@ -6,6 +6,7 @@ import {
   type Say,
 } from '@roomcast/protocol'
 import { createSecretFacts, openSecretFile, type Log, type Telemetry } from '@roomcast/runtime'
+import { addressOf } from '../connection-limits.ts'
 import type { FailurePolicy, HooksConfig } from '../hooks-config.ts'
 import { identityOf, userOf } from '../identity.ts'
 import type { Member } from '../member/member.ts'
@@ -113,7 +114,7 @@ function askJoin(backend: Backend, policy: FailurePolicy): NonNullable<Hooks['jo
       room,
       user: identityOf(socket)?.user ?? name,
       name,
-      address: addressOf(socket),
+      address: addressOf(socket.conn),
       ...(recovered === undefined ? {} : { recovered }),
     }
     const verdict = await backend.ask(question, (rewrite) =>
@@ -143,7 +144,7 @@ function askSay(
       room: room.id,
       user: userOf(member),
       name,
-      address: addressOf(socket),
+      address: addressOf(socket.conn),
       text,
       type,
       data,
@@ -181,9 +182,4 @@ function refusalBy(verdict: Verdict<unknown>, policy: FailurePolicy): ClientErro
 
 function definedOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-}
-
-/** Where a connection comes from. */
-function addressOf({ conn }: ChatSocket): string | undefined {
-  return conn.remoteAddress
 }

@@ -1,9 +1,12 @@
 import type { RoomId } from '@roomcast/protocol'
 import type { RoomLog, SessionRecord } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
+import type { AddressRate } from '../address-rate.ts'
 import type { Auth } from '../auth/auth.ts'
 import type { Config } from '../config.ts'
+import type { Entrances } from '../entrances.ts'
 import type { Facts } from '../facts.ts'
+import type { Floods } from '../floods.ts'
 import type { Hooks } from '../hooks/hooks.ts'
 import type { MessageTraces } from '../message-traces.ts'
 import type { Outbox } from '../outbox.ts'
@@ -12,6 +15,7 @@ import type { Quits } from '../quits.ts'
 import type { Reporter } from '../reporter.ts'
 import type { RevocationWatch } from '../revocations.ts'
 import type { Rooms } from '../rooms.ts'
+import type { UserConnections } from '../user-connections.ts'
 
 /** What the handlers of client events use. */
 export interface Context {
@@ -21,6 +25,11 @@ export interface Context {
   readonly hooks: Hooks
   readonly rooms: Rooms
   readonly outbox: Outbox
+  readonly floods: Floods
+  readonly entrances: Entrances
+  readonly users: UserConnections
+  /** Joins from each address; undefined when there is no limit. */
+  readonly joinsByAddress: AddressRate | undefined
   readonly quits: Quits<Quit>
   readonly reporter: Pick<Reporter, 'joined' | 'left'>
   readonly presence: Pick<PresenceClient, 'members'>

@@ -1,5 +1,7 @@
 import { ClientError, formatOffset, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, userOfSession, type SessionRecord } from '@roomcast/roomlog'
+import { BURST_SECONDS } from '../address-rate.ts'
+import { addressOf, FULL_RETRY_MS } from '../connection-limits.ts'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import { identityOf } from '../identity.ts'
@@ -13,9 +15,6 @@ import { isReadOnly, nameFor, requireRead } from './rights.ts'
 import { releaseEarlySays } from './say.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
-
-/** Joins of one socket: each is written to the log and told to the room. */
-const JOIN_RATE = { perSecond: 1, burst: 10 }
 
 /**
  * `join {username}`: makes the socket a member of the room it named, under its token's name if that has one. The same again is answered
@@ -37,11 +36,7 @@ export async function join(
   }
   if (session.joining !== undefined) await session.joining.done
   if (session.member === undefined) {
-    const bucket = (session.joinBucket ??= fullBucket(JOIN_RATE, context.now()))
-    const retryAfterMs = take(bucket, JOIN_RATE, context.now())
-    if (retryAfterMs > 0) {
-      throw new ClientError('rate_limited', 'too many joins in a short time', { retryAfterMs })
-    }
+    limitJoins(context, socket)
     const done = enter(context, socket, room, username)
     session.joining = { name: username, done }
     try {
@@ -93,6 +88,7 @@ async function enter(
       const removal = room.removals.since(turn, userOfSession(session))
       if (removal !== undefined) throw refusalOfRemoval(removal)
       if (!socket.connected) return
+      limitConnections(context, socket, session)
       // The message, the answer, and what the room is told in this turn.
       gatherWrites(socket)
       admitMember(context, socket, room, session, admit)
@@ -111,7 +107,7 @@ async function enter(
 
 /** Makes a connected socket a member, in the same turn in which the feed's cursor was looked at. */
 export function admitMember(
-  { reporter }: Context,
+  { reporter, users }: Context,
   socket: ChatSocket,
   room: LocalRoom,
   session: SessionRecord,
@@ -123,8 +119,42 @@ export function admitMember(
   socket.data.username = name
   // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.
   void socket.join(room.id)
+  users.add(socket.conn, userOfSession(session))
   reporter.joined({ sid: socket.id, room: room.id, name, user, since, generation })
   admit(member)
+}
+
+/** Each join is written to the log and told to the room. Throws `ClientError` `rate_limited`. */
+function limitJoins({ config, joinsByAddress, facts, now }: Context, socket: ChatSocket): void {
+  const session = sessionOf(socket)
+  const { joinRatePerSecond } = config.limits
+  const rate = { perSecond: joinRatePerSecond, burst: BURST_SECONDS * joinRatePerSecond }
+  const bucket = (session.joinBucket ??= fullBucket(rate, now()))
+  const retryAfterMs = take(bucket, rate, now())
+  if (retryAfterMs > 0) {
+    facts.refused('joins')
+    throw new ClientError('rate_limited', 'too many joins in a short time', { retryAfterMs })
+  }
+  const addressMs = joinsByAddress?.take(addressOf(socket.conn) ?? '') ?? 0
+  if (addressMs > 0) {
+    facts.refused('address_joins')
+    throw new ClientError('rate_limited', 'too many joins from this address in a short time', {
+      retryAfterMs: addressMs,
+    })
+  }
+}
+
+/** Throws `ClientError` `too_many`. */
+function limitConnections(
+  { users, facts }: Context,
+  socket: ChatSocket,
+  session: SessionRecord,
+): void {
+  if (!users.isFull(socket.conn, userOfSession(session))) return
+  facts.refused('user_connections')
+  throw new ClientError('too_many', 'this user has as many connections as he may', {
+    retryAfterMs: FULL_RETRY_MS,
+  })
 }
 
 async function unavailableFor<T>(promise: Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import { messageKey, type Left } from '@roomcast/protocol'
-import type { SessionRecord } from '@roomcast/roomlog'
+import { userOfSession, type SessionRecord } from '@roomcast/roomlog'
 import type { Context, Quit } from './context.ts'
 import type { Member } from './member.ts'
 import { isAnnounced, send } from './notices.ts'
@@ -19,7 +19,7 @@ export async function leave(context: Context, socket: ChatSocket): Promise<Left>
  * most of those come back.
  */
 export function depart(context: Context, member: Member, how: 'meant' | 'broken'): void {
-  const { rooms, reporter, quits, outbox } = context
+  const { rooms, reporter, quits, outbox, users } = context
   const { socket, room, session } = member
   const own = sessionOf(socket)
   own.member = undefined
@@ -27,6 +27,7 @@ export function depart(context: Context, member: Member, how: 'meant' | 'broken'
   delete socket.data.username
   void socket.leave(room.id)
   reporter.left(socket.id)
+  users.remove(socket.conn, userOfSession(session))
   const quit = { room: room.id, isAnnounced: isAnnounced(context, room), session }
   rooms.leave(member)
   if (how === 'meant') void announceQuit(context, quit, 'drop')

@@ -50,6 +50,7 @@ export function createSay(context: Context): SayHandler {
     const bucket = (session.sayBucket ??= fullBucket(rate, now()))
     const retryAfterMs = take(bucket, rate, now())
     if (retryAfterMs > 0) {
+      facts.refused('says')
       throw new ClientError('rate_limited', 'too many messages in a short time', { retryAfterMs })
     }
     if (hooks.say === undefined) publish(member, content, reply, trace)
@@ -78,6 +79,14 @@ export function createSay(context: Context): SayHandler {
     reply: (answer: Said | Error) => void,
     trace: string | undefined,
   ): void {
+    const { rate: roomRate } = room
+    const waitMs = roomRate?.take() ?? 0
+    if (waitMs > 0) {
+      facts.refused('room_messages')
+      throw new ClientError('rate_limited', 'too many messages in this room in a short time', {
+        retryAfterMs: waitMs,
+      })
+    }
     const messageId = id ?? newMessageId()
     const payload = encodeMessage({
       event: 'broadcast_say',
@@ -92,16 +101,20 @@ export function createSay(context: Context): SayHandler {
       id: messageId,
       ts: now(),
     })
-    outbox.add(
-      room.id,
-      { payload, key: id === undefined ? undefined : messageKey(user ?? name, id), trace },
-      (outcome) =>
+    const key = id === undefined ? undefined : messageKey(user ?? name, id)
+    try {
+      outbox.add(room.id, { payload, key, trace }, (outcome) => {
+        roomRate?.settle()
         reply(
           outcome instanceof ClientError
             ? outcome
             : { ok: true, id: messageId, offset: outcome.offset },
-        ),
-    )
+        )
+      })
+    } catch (error) {
+      roomRate?.settle()
+      throw error
+    }
     facts.messageReceived()
   }
 }
