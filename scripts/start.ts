@@ -109,6 +109,7 @@ async function start() {
     historyTtlMs: brokerConfig.historyTtlMs,
   }
   const sessionTtlMs = 2 * (gatewayConfigs[0]?.recoveryWindowMs ?? 0)
+  const { revocationTtlMs } = brokerConfig
   const deps = (service: string) => ({
     log: createLog(service, presenceConfig.logLevel),
     telemetry: startTelemetry(service, VERSION),
@@ -117,12 +118,13 @@ async function start() {
   try {
     const roomLog =
       redisUrl === undefined
-        ? createMemoryLog({ retention, sessionTtlMs })
+        ? createMemoryLog({ retention, sessionTtlMs, revocationTtlMs })
         : await openRedisLog({
             url: redisUrl,
             keyPrefix: brokerConfig.redisKeyPrefix,
             retention,
             sessionTtlMs,
+            revocationTtlMs,
           })
     closer.add(() => roomLog.close())
     const presence = await startPresence(presenceConfig, deps('presence'))
