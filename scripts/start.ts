@@ -111,6 +111,7 @@ async function start() {
     historyTtlMs: brokerConfig.historyTtlMs,
   }
   const sessionTtlMs = 2 * (gatewayConfigs[0]?.recoveryWindowMs ?? 0)
+  const { revocationTtlMs } = brokerConfig
   const deps = (service: string) => ({
     log: createLog(service, presenceConfig.logLevel),
     telemetry: startTelemetry(service, VERSION, brokerConfig.traces),
@@ -121,13 +122,14 @@ async function start() {
   try {
     const roomLog =
       redisUrl === undefined
-        ? createMemoryLog({ retention, sessionTtlMs })
+        ? createMemoryLog({ retention, sessionTtlMs, revocationTtlMs })
         : await openRedisLog({
             url: redisUrl,
             keyPrefix: brokerConfig.redisKeyPrefix,
             retention,
             sessionTtlMs,
             onCommand: measureRedis(brokerDeps.telemetry.meter, 'broker', REDIS_COMMANDS),
+            revocationTtlMs,
           })
     closer.add(() => roomLog.close())
     const presence = await startPresence(presenceConfig, deps('presence'))

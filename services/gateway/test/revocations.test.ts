@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterAll, describe, expect, it } from '@jest/globals'
 import { createMemoryLog, type Revocation, type Revocations } from '@roomcast/roomlog'
 import { createLog } from '@roomcast/runtime'
 import { until } from '../../../test/support/processes.ts'
@@ -8,7 +8,7 @@ import { watchRevocations, type Verdict } from '../src/revocations.ts'
 import type { ChatSocket } from '../src/sockets.ts'
 
 const stack = new AsyncDisposableStack()
-afterEach(() => stack.disposeAsync())
+afterAll(() => stack.disposeAsync())
 const log = createLog('test', 'silent')
 const alice = (issuedAt: number | undefined) => ({ user: 'alice', issuedAt })
 

@@ -69,12 +69,13 @@ export interface Removal {
   readonly reason: string | undefined
 }
 
-/** Payloads begin with their event, since the server alone writes them: so this costs nothing for the others. */
-const BEGINNINGS = (['kicked', 'banned'] as const).map((code) => `{"event":"${code}",`)
+/** Payloads begin with their event, since the server alone writes them: so this costs next to nothing for the others. */
+const KICKED = '{"event":"kicked",'
+const BANNED = '{"event":"banned",'
 
 /** The removal that a payload of a room's log tells of; undefined for every other message. */
 export function removalOf(payload: string): Removal | undefined {
-  if (!BEGINNINGS.some((beginning) => payload.startsWith(beginning))) return undefined
+  if (!payload.startsWith(KICKED) && !payload.startsWith(BANNED)) return undefined
   const parsed = RemovalPayload.safeParse(JSON.parse(payload))
   if (!parsed.success) return undefined
   const { event, data } = parsed.data
