@@ -225,6 +225,20 @@ export function roomLogContract(name: string, makeLog: MakeLog): void {
       expect(batches[0]?.first).toBe(2)
     })
 
+    it('followers get the traces of new messages by their numbers, and readers none', async () => {
+      const room = newRoom()
+      const { follower, has, batches } = collector()
+      const [one, two] = ['a1', 'b2'].map((id) => `00-${id.repeat(16)}-${id.repeat(8)}-01`)
+      await log.append([{ room, messages: [say('a', 'k')] }])
+      await log.follow(room, follower)
+      const traced = { ...say('b'), trace: one }
+      await log.append([{ room, messages: [{ ...say('a', 'k'), trace: two }, traced, say('c')] }])
+      await log.append([{ room, messages: [say('d')] }])
+      await has((all) => all.length === 3)
+      expect(batches.map(({ traces }) => traces)).toEqual([[[2, one]], undefined])
+      expect(JSON.stringify(await log.read(room, { limit: 9 }))).not.toContain(one)
+    })
+
     it('keeps the last messages of a long room, and says where they begin', async () => {
       const small = await makeLog({ historySize: 100 })
       const room = newRoom()
