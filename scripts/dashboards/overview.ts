@@ -131,7 +131,9 @@ const losses: Row = {
       unit: 'cps',
       width: 12,
       isStacked: true,
-      queries: [{ expr: rateBy('code', 'roomcast_gateway_request_errors_total'), legend: '{{code}}' }],
+      queries: [
+        { expr: rateBy('code', 'roomcast_gateway_request_errors_total'), legend: '{{code}}' },
+      ],
     }),
     lines({
       title: 'Waiting for a broker',
