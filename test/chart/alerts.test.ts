@@ -4,12 +4,17 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { stringify } from 'yaml'
 import { alertsOf, type AlertRule } from '../support/alerts.ts'
-import { SITUATIONS } from './alert-situations.ts'
 import { at, find, findHelms, run, ROOT, type Helm, type Values } from './helm.ts'
+import { ON_CONNECTIONS } from './situations/connections.ts'
+import { ON_MESSAGES } from './situations/messages.ts'
+import { ON_PRESENCE } from './situations/presence.ts'
+import { ON_RESOURCES } from './situations/resources.ts'
 
 const RUNBOOK = `${ROOT}docs/runbook.md`
 /** promtool makes a database for each situation, which takes a busy machine a while. In milliseconds. */
 const PROMTOOL_LIMIT_MS = 60_000
+
+const SITUATIONS = [...ON_CONNECTIONS, ...ON_MESSAGES, ...ON_PRESENCE, ...ON_RESOURCES]
 
 const helms = await findHelms()
 
