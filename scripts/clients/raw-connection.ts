@@ -152,7 +152,6 @@ const BROWSER_HEADERS = [
   'Pragma: no-cache',
   'Cache-Control: no-cache',
   'User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36',
-  'Origin: https://chat.example.org',
   'Accept-Encoding: gzip, deflate, br, zstd',
   'Accept-Language: en-GB,en;q=0.9,de-DE;q=0.8,de;q=0.7,en-US;q=0.6',
   'Cookie: session=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY; theme=dark; _ga=GA1.2.1234567890.1700000000; consent=all',
@@ -170,7 +169,8 @@ function upgradeRequest(host: string, { room, isBrowser = false }: RawOptions): 
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',
     'Sec-WebSocket-Key: cm9vbWNhc3Qgcm9vbWNhcw==',
-    ...(isBrowser ? BROWSER_HEADERS : []),
+    // Of a page that the same host serves.
+    ...(isBrowser ? [`Origin: https://${host}`, ...BROWSER_HEADERS] : []),
     '\r\n',
   ].join('\r\n')
 }
