@@ -1,4 +1,5 @@
 import type { AppendBatch, AppendResult, RoomId } from '@roomcast/protocol'
+import { Cluster } from 'ioredis'
 import { newEpoch } from '../memory.ts'
 import {
   DEFAULT_RETENTION,
@@ -27,6 +28,10 @@ import { createSubscriptions, type ChannelListener } from './subscriptions.ts'
 
 /** Rooms whose heads are asked for at a time: bounds what one request puts into Redis's queue. */
 const HEADS_CHUNK = 200
+
+/** Rooms that one call of the append script is for, and messages after which it takes no further room: Redis does nothing else meanwhile. */
+const CALL_ROOMS_MAX = 32
+const CALL_MESSAGES_MAX = 128
 
 interface RedisLogOptions {
   readonly url: string
@@ -57,7 +62,9 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   } = options
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const scripts = {
-    append: { lua: readScript('append'), numberOfKeys: 2 },
+    append: {
+      lua: `local function append(KEYS, ARGV)\n${readScript('append')}\nend\n${readScript('append-rooms')}`,
+    },
     read: { lua: readScript('read'), numberOfKeys: 2 },
   }
   const client = connectWith(scripts, url, connectionName)
@@ -73,38 +80,46 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   const state = watchConnections(clients, onEvent)
   const runAppends =
     waiting === undefined
-      ? (batches: readonly AppendArgs[]) => batches.map((args) => client.roomappend(...args))
+      ? (calls: readonly AppendArgs[]) => calls.map((args) => client.roomappend(...args))
       : replicatedAppend(waiting, waitReplicas)
 
-  const argsOf = ({ room, producer, messages }: AppendBatch): AppendArgs => {
-    const keys = roomKeys(keyPrefix, room)
-    return [
-      keys.meta,
-      keys.stream,
-      keys.messageKeys,
-      keys.channel,
-      newEpoch(),
-      retention.historySize,
-      retention.historyTtlMs,
-      retention.keyWindowMs / 2,
-      retention.producerTtlMs / 2,
-      EPOCHS_KEPT,
-      producer?.id ?? '',
-      producer?.first ?? 0,
-      keys.producers,
-      ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
-    ]
+  const argsOf = (batches: readonly AppendBatch[]): AppendArgs => {
+    const args: (string | number)[] = [2 * batches.length]
+    const keys = batches.map(({ room }) => roomKeys(keyPrefix, room))
+    for (const { meta, stream } of keys) args.push(meta, stream)
+    args.push(newEpoch(), retention.historySize, retention.historyTtlMs)
+    args.push(retention.keyWindowMs / 2, retention.producerTtlMs / 2, EPOCHS_KEPT)
+    for (const [i, { messageKeys, channel, producers }] of keys.entries()) {
+      const { producer, messages = [] } = batches[i] ?? {}
+      args.push(messageKeys, channel, producer?.id ?? '', producer?.first ?? 0, producers)
+      args.push(messages.length)
+      for (const { key, payload } of messages) args.push(key ?? '', payload)
+    }
+    return args
   }
 
-  const resultOf = async (reply: Promise<AppendReply>, messages: number): Promise<AppendResult> => {
+  const failed = (error: unknown): AppendResult => {
+    onEvent({ kind: 'error', error })
+    return { status: 'failed', message: error instanceof Error ? error.message : String(error) }
+  }
+
+  const resultsOf = async (
+    batches: readonly AppendBatch[],
+    reply: Promise<AppendReply> | undefined,
+  ): Promise<AppendResult[]> => {
     try {
-      const [isAppended, epochOrLast, seqs = '', ends = ''] = await reply
-      return isAppended === 1
-        ? appendedResult(epochOrLast, parseSeqs(seqs, messages), parseEnds(ends))
-        : { status: 'out_of_order', last: epochOrLast }
+      const replies = await reply
+      return batches.map(({ messages }, i) => {
+        const outcome = replies?.[i] ?? 'no answer'
+        if (typeof outcome === 'string') return failed(new Error(outcome))
+        const [isAppended, epochOrLast, seqs = '', ends = ''] = outcome
+        return isAppended === 1
+          ? appendedResult(epochOrLast, parseSeqs(seqs, messages.length), parseEnds(ends))
+          : { status: 'out_of_order', last: epochOrLast }
+      })
     } catch (error) {
-      onEvent({ kind: 'error', error })
-      return { status: 'failed', message: error instanceof Error ? error.message : String(error) }
+      const result = failed(error)
+      return batches.map(() => result)
     }
   }
 
@@ -124,11 +139,11 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
 
   return {
     async append(batches) {
+      const calls = callsOf(batches, client instanceof Cluster)
       // Batches of one room go out in their order on one connection, and Redis keeps it.
-      const replies = runAppends(batches.map(argsOf))
-      return Promise.all(
-        replies.map((reply, i) => resultOf(reply, batches[i]?.messages.length ?? 0)),
-      )
+      const replies = runAppends(calls.map(argsOf))
+      const results = await Promise.all(calls.map((call, i) => resultsOf(call, replies[i])))
+      return results.flat()
     },
 
     read: (room, range) => readPage(room, range, 0),
@@ -183,7 +198,8 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
 
 interface Script {
   readonly lua: string
-  readonly numberOfKeys: number
+  /** Undefined where each call says it by its first argument. */
+  readonly numberOfKeys?: number
 }
 
 function connectWith(
@@ -202,6 +218,24 @@ function connectWith(
 interface Commands {
   roomappend(...args: AppendArgs): Promise<AppendReply>
   roomread(...args: (string | number)[]): Promise<string[]>
+}
+
+/** Divides batches into calls of the script, in their order. On a cluster each room may be of another slot, so each has its own call. */
+function callsOf(batches: readonly AppendBatch[], isCluster: boolean): readonly AppendBatch[][] {
+  const calls: AppendBatch[][] = []
+  let last: AppendBatch[] = []
+  let messages = 0
+  for (const batch of batches) {
+    const isFull = last.length === CALL_ROOMS_MAX || messages >= CALL_MESSAGES_MAX
+    if (isCluster || isFull || calls.length === 0) {
+      last = []
+      messages = 0
+      calls.push(last)
+    }
+    last.push(batch)
+    messages += batch.messages.length
+  }
+  return calls
 }
 
 /** Numbers that are not new may be of an earlier epoch, which their offsets then name. */

@@ -6,11 +6,11 @@ const WAIT_MS = 1_000
 
 export type AppendArgs = readonly (string | number)[]
 
-/** What the append script answers: see its head. */
-export type AppendReply = [1, string, string, string] | [0, number]
+/** What the append script answers for each room of a call: see its head. A text is the error for which that room failed. */
+export type AppendReply = readonly ([1, string, string, string] | [0, number] | string)[]
 
 /**
- * Runs the append script for each of several batches, and counts none before `replicas` replicas have all of them. Script and WAIT go out
+ * Makes several calls of the append script, and counts none before `replicas` replicas have all of them. Script and WAIT go out
  * in one pipeline: on another connection WAIT would know nothing of these writes. A batch of which too few replicas told in time has
  * failed although it is in the log: sent again it is answered from what the log knows of producers and keys, after another WAIT.
  *
@@ -19,25 +19,23 @@ export type AppendReply = [1, string, string, string] | [0, number]
 export function replicatedAppend(
   client: RedisClient,
   replicas: number,
-): (batches: readonly AppendArgs[]) => Promise<AppendReply>[] {
-  const runTogether = (batches: readonly AppendArgs[]): Promise<AppendReply>[] => {
+): (calls: readonly AppendArgs[]) => Promise<AppendReply>[] {
+  const runTogether = (calls: readonly AppendArgs[]): Promise<AppendReply>[] => {
     const pipeline = client.pipeline() as WithScript
-    for (const args of batches) pipeline.roomappend(...args)
+    for (const args of calls) pipeline.roomappend(...args)
     pipeline.wait(replicas, WAIT_MS)
     const done = pipeline.exec().then((results) => results ?? [])
-    return batches.map(async (_, i) => {
+    return calls.map(async (_, i) => {
       const results = await done
       const reply = valueOf(results[i])
-      const have = Number(valueOf(results[batches.length]))
+      const have = Number(valueOf(results[calls.length]))
       if (have >= replicas) return reply as AppendReply
       throw new Error(`${have} of ${replicas} replicas have it after ${WAIT_MS} ms`)
     })
   }
-  return (batches) =>
+  return (calls) =>
     // One pipeline goes to one node, and each room may be on another.
-    client instanceof Cluster
-      ? batches.flatMap((args) => runTogether([args]))
-      : runTogether(batches)
+    client instanceof Cluster ? calls.flatMap((args) => runTogether([args])) : runTogether(calls)
 }
 
 type WithScript = ChainableCommander & { roomappend(...args: AppendArgs): unknown }
