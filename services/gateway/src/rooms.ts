@@ -1,12 +1,16 @@
-import { ClientError, type RoomId } from '@roomcast/protocol'
+import { ClientError, type Position, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, RoomFeed, type RoomLog, type Run } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
 import { countMessage, type Fanout, type RoomFanout } from './fanout.ts'
 import type { Member } from './member/member.ts'
 
-/** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
-const COMPARE_INTERVAL_MS = 10_000
+/**
+ * How often rooms are looked through for quiet ones, in milliseconds. A room that heard nothing since the last look is compared with its
+ * log's head, unless it was at that look: a message that was lost without a trace is found within two looks. One that hears something
+ * needs none, since what it lacks shows as a gap. Being compared, or written to, keeps a room's numbers alive.
+ */
+const LOOK_INTERVAL_MS = 5_000
 
 /** A room that has members on this gateway. */
 export interface LocalRoom {
@@ -17,6 +21,8 @@ export interface LocalRoom {
   size: number
   /** Members in the whole cluster as presence last told, 0 before. */
   clusterCount: number
+  /** At the last look for quiet rooms: where the feed was, and whether it was compared with the log then. */
+  look: { readonly cursor: Position; readonly isCompared: boolean }
 }
 
 /** The rooms with members here: each is followed while it has one. */
@@ -70,7 +76,8 @@ export function createRooms(options: {
         log.warn({ room: id }, 'messages were gone from the log before they were delivered')
       },
     })
-    const room: LocalRoom = { id, feed, fanout: delivery, size: 0, clusterCount: 0 }
+    const look = { cursor: feed.cursor, isCompared: true }
+    const room: LocalRoom = { id, feed, fanout: delivery, size: 0, clusterCount: 0, look }
     rooms.set(id, room)
     return room
   }
@@ -94,10 +101,11 @@ export function createRooms(options: {
   }
 
   const compare = setInterval(() => {
-    const open = [...rooms.values()]
-    roomLog.heads(open.map(({ id }) => id)).then(
+    const quiet = [...rooms.values()].filter(isDueAtLook)
+    if (quiet.length === 0) return
+    roomLog.heads(quiet.map(({ id }) => id)).then(
       (heads) => {
-        for (const [i, { feed }] of open.entries()) {
+        for (const [i, { feed }] of quiet.entries()) {
           const head = heads[i]
           if (head !== undefined) feed.compare(head)
         }
@@ -105,7 +113,7 @@ export function createRooms(options: {
       // The log is away, which is reported where it is noticed; the feeds catch up by themselves.
       () => undefined,
     )
-  }, COMPARE_INTERVAL_MS)
+  }, LOOK_INTERVAL_MS)
   compare.unref()
 
   return {
@@ -170,4 +178,14 @@ export function createRooms(options: {
       }
     },
   }
+}
+
+/** Whether a room is to be compared with its log at this look. */
+function isDueAtLook(room: LocalRoom): boolean {
+  const { cursor } = room.feed
+  const { look } = room
+  // The feed makes a new position for each run.
+  const isCompared = cursor === look.cursor && !look.isCompared
+  room.look = { cursor, isCompared }
+  return isCompared
 }
