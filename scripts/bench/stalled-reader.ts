@@ -12,6 +12,9 @@ const EXTRA_P99_MS = 10
 /** What a stalled reader may cost: what it may have unsent (`SLOW_CLIENT_BYTES`, 1 MiB), and the noise of a heap under load. */
 const EXTRA_BYTES = 16 * 1_048_576
 const LOOK_MS = 250
+/** The memory of a process is settled when its highest grew by no more than this from one window to the next; windows it may take. */
+const SETTLED_BYTES = 2 * 1_048_576
+const SETTLING_MAX = 4
 const MIB = 1_048_576
 
 /** One member that reads nothing among a thousand that do: it is ended, and the others do not notice. */
@@ -26,8 +29,14 @@ export async function measureStalledReader(options: BenchOptions): Promise<reado
     const window = await contestant.measure(talk, scale.warmUpMs, scale.stallMs)
     return { window, peakBytes: peak.bytes() }
   }
-  const without = await measure()
-  note(`without: ${windowText(without.window)}, at most ${mib(without.peakBytes)}`)
+  // A process that begins to work takes more memory from window to window: what it would have taken anyway is not the reader's.
+  const without: Awaited<ReturnType<typeof measure>>[] = []
+  for (let grown = Infinity; grown > SETTLED_BYTES && without.length < SETTLING_MAX;) {
+    const next = await measure()
+    note(`without: ${windowText(next.window)}, at most ${mib(next.peakBytes)}`)
+    grown = next.peakBytes - (without.at(-1)?.peakBytes ?? -Infinity)
+    without.push(next)
+  }
   const faults = [...(await contestant.prove())]
   const stalled = [{ room: 'hall', members: 0, witnesses: 0, senders: 0, stalled: 1 }]
   await using _stalled = await connectMembers(system, stalled, { cores, isApart: false })
@@ -35,29 +44,30 @@ export async function measureStalledReader(options: BenchOptions): Promise<reado
   note(`beside: ${windowText(beside.window)}, at most ${mib(beside.peakBytes)}`)
   faults.push(...(await contestant.prove()))
   const ended = await system.metric('roomcast_gateway_closed_total', 'reason="slow"')
-  const [p99, usual] = [beside.window.latency.p99, without.window.latency.p99]
-  const extraBytes = beside.peakBytes - without.peakBytes
-  const figures = ({ window, peakBytes }: typeof beside) => ({
-    p50Ms: spread([window.latency.p50]),
-    p99Ms: spread([window.latency.p99]),
-    peakBytes: spread([peakBytes]),
-    serverCores: spread([window.serverCores]),
+  const p99 = beside.window.latency.p99
+  const usual = Math.max(...without.map(({ window }) => window.latency.p99))
+  const extraBytes = beside.peakBytes - Math.max(...without.map(({ peakBytes }) => peakBytes))
+  const figures = (measured: readonly (typeof beside)[]) => ({
+    p50Ms: spread(measured.map(({ window }) => window.latency.p50)),
+    p99Ms: spread(measured.map(({ window }) => window.latency.p99)),
+    peakBytes: spread(measured.map(({ peakBytes }) => peakBytes)),
+    serverCores: spread(measured.map(({ window }) => window.serverCores)),
   })
   return [
     {
       id: 'stalled-reader',
       what: `one stalled reader among ${MEMBERS}, ${TEXT_BYTES} B at ${PER_SECOND} messages a second`,
-      measured: `the others' p99 ${p99.toFixed(1)} ms, ${usual.toFixed(1)} ms without it; memory at its highest ${mib(extraBytes)} more; ${ended === 1 ? 'ended as slow' : `${ended} ended as slow`}`,
+      measured: `the others' p99 ${p99.toFixed(1)} ms, ${usual.toFixed(1)} ms without it; memory at its highest ${mib(Math.max(0, extraBytes))} more; ${ended === 1 ? 'ended as slow' : `${ended} ended as slow`}`,
       target: `p99 at most ${EXTRA_P99_MS} ms above, memory at most ${mib(EXTRA_BYTES)} more, ended`,
       isMet:
         p99 <= usual + EXTRA_P99_MS &&
         extraBytes <= EXTRA_BYTES &&
         ended === 1 &&
         faults.length === 0,
-      figures: { without: figures(without), beside: figures(beside) },
+      figures: { without: figures(without), beside: figures([beside]) },
       notes: [
         ...faults,
-        ...busyNotes('roomcast', without.window),
+        ...without.flatMap(({ window }) => busyNotes('roomcast', window)),
         ...busyNotes('roomcast', beside.window),
       ],
     },

@@ -41,6 +41,22 @@ describe('a room log in Redis', () => {
     await log.close()
   })
 
+  it('a room that can not be written fails alone, and is told why', async () => {
+    await using own = await startRedis()
+    const log = await openLog(own.url)
+    const rooms = [newRoom(), newRoom(), newRoom()]
+    const append = () => log.append(rooms.map((room) => ({ room, messages: [say('a')] })))
+    await log.append([{ room: rooms[1] ?? newRoom(), messages: [say('first')] }])
+    const [stream = ''] = await own.admin.keys('*:log')
+    await own.admin.set(stream, 'not a stream')
+    expect(await append()).toMatchObject([
+      { status: 'appended', seqs: [1] },
+      { status: 'failed', message: expect.stringContaining('WRONGTYPE') },
+      { status: 'appended', seqs: [1] },
+    ])
+    await log.close()
+  })
+
   it('keeps a session alive for an owner that was overtaken, and changes nothing', async () => {
     await using own = await startRedis()
     const log = await openLog(own.url)

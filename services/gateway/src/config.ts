@@ -104,7 +104,7 @@ export const gatewaySettings = {
     'Messages that may wait for a broker; over it `say` gets `busy`.',
   ),
   OUTBOX_MAX_BYTES: bytes(16_777_216, 65_536, 4_294_967_296).describe('The same in bytes.'),
-  OUTBOX_REST_MS: ms(10, 1_000).describe(
+  OUTBOX_REST_MS: ms(25, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
   ...limitsSettings,

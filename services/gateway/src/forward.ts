@@ -75,6 +75,8 @@ export function forwardStrays(
     // A preflight can be answered anywhere, and a forwarded request only here.
     if (!url.startsWith(path) || req.method === 'OPTIONS') return undefined
     if (req.headers[FORWARDED_HEADER] !== undefined) return undefined
+    // Most handshakes name no session, in whatever spelling: those are spared the parsing.
+    if (!/sid=|%/.test(url)) return undefined
     const query = url.indexOf('?')
     const sid = query === -1 ? null : new URLSearchParams(url.slice(query)).get('sid')
     const owner = sid === null ? undefined : ids.ownerOf(sid)

@@ -1,4 +1,10 @@
-import { ClientError, removalOf, type Removal, type RoomId } from '@roomcast/protocol'
+import {
+  ClientError,
+  removalOf,
+  type Position,
+  type Removal,
+  type RoomId,
+} from '@roomcast/protocol'
 import { LogUnavailable, RoomFeed, type RoomLog, type Run } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
@@ -8,8 +14,12 @@ import type { MessageTraces } from './message-traces.ts'
 import { createRemovals, type Removals } from './removals.ts'
 import type { RoomRate } from './room-rate.ts'
 
-/** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
-const COMPARE_INTERVAL_MS = 10_000
+/**
+ * How often rooms are looked through for quiet ones, in milliseconds. A room that heard nothing since the last look is compared with its
+ * log's head, unless it was at that look: a message that was lost without a trace is found within two looks. One that hears something
+ * needs none, since what it lacks shows as a gap. Being compared, or written to, keeps a room's numbers alive.
+ */
+const LOOK_INTERVAL_MS = 5_000
 
 /** A room that has members on this gateway. */
 export interface LocalRoom {
@@ -24,6 +34,8 @@ export interface LocalRoom {
   clusterCount: number
   /** Undefined when there is no limit. */
   readonly rate: RoomRate | undefined
+  /** At the last look for quiet rooms: where the feed was, and whether it was compared with the log then. */
+  look: { readonly cursor: Position; readonly isCompared: boolean }
 }
 
 /** The rooms with members here: each is followed while it has one. */
@@ -102,6 +114,7 @@ export function createRooms(options: {
       rate,
       size: 0,
       clusterCount: 0,
+      look: { cursor: feed.cursor, isCompared: true },
     }
     rooms.set(id, room)
     return room
@@ -126,10 +139,11 @@ export function createRooms(options: {
   }
 
   const compare = setInterval(() => {
-    const open = [...rooms.values()]
-    roomLog.heads(open.map(({ id }) => id)).then(
+    const quiet = [...rooms.values()].filter(isDueAtLook)
+    if (quiet.length === 0) return
+    roomLog.heads(quiet.map(({ id }) => id)).then(
       (heads) => {
-        for (const [i, { feed }] of open.entries()) {
+        for (const [i, { feed }] of quiet.entries()) {
           const head = heads[i]
           if (head !== undefined) feed.compare(head)
         }
@@ -137,7 +151,7 @@ export function createRooms(options: {
       // The log is away, which is reported where it is noticed; the feeds catch up by themselves.
       () => undefined,
     )
-  }, COMPARE_INTERVAL_MS)
+  }, LOOK_INTERVAL_MS)
   compare.unref()
 
   return {
@@ -202,4 +216,14 @@ export function createRooms(options: {
       }
     },
   }
+}
+
+/** Whether a room is to be compared with its log at this look. */
+function isDueAtLook(room: LocalRoom): boolean {
+  const { cursor } = room.feed
+  const { look } = room
+  // The feed makes a new position for each run.
+  const isCompared = cursor === look.cursor && !look.isCompared
+  room.look = { cursor, isCompared }
+  return isCompared
 }

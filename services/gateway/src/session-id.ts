@@ -14,6 +14,8 @@ export interface SessionIds {
 
 /** 96 random bits: an id is all that a polling client presents. */
 const RANDOM_BYTES = 12
+/** Ids whose random bytes are drawn at a time: to ask for bytes costs more than the bytes. */
+const DRAWN_IDS = 256
 const MAC_BYTES = 9
 /** Longer ones are not looked at. */
 const ID_MAX_CHARS = 128
@@ -31,9 +33,20 @@ export function createSessionIds(instance: string, keys: () => readonly string[]
   const macOf = (text: string, key = OPEN_KEY): Buffer =>
     createHmac('sha256', key).update(text).digest().subarray(0, MAC_BYTES)
 
+  let drawn = Buffer.alloc(0)
+  let at = 0
+  const random = (): string => {
+    if (at === drawn.length) {
+      drawn = randomBytes(DRAWN_IDS * RANDOM_BYTES)
+      at = 0
+    }
+    at += RANDOM_BYTES
+    return drawn.toString('base64url', at - RANDOM_BYTES, at)
+  }
+
   return {
     create() {
-      const text = `${randomBytes(RANDOM_BYTES).toString('base64url')}.${instance}`
+      const text = `${random()}.${instance}`
       return `${text}.${macOf(text, keys()[0]).toString('base64url')}`
     },
     ownerOf(sid) {

@@ -1,5 +1,5 @@
 -- Does to one room what a moderator wants, and appends the message that tells its members: one call, one slot. append.lua stands before
--- it, as the function `append`.
+-- it, as the function `append(KEYS, ARGV)`.
 --
 -- KEYS  1 and 2 as append.lua
 --       3 bans       hash: user -> "<until in ms, 0 for none> <since> <reason>"
@@ -36,7 +36,7 @@ end
 
 if act == 'kick' then
   if not meta[1] then return { 0, 0 } end
-  local reply = append()
+  local reply = append(KEYS, ARGV)
   remove(subject, reply[3])
   return reply
 end
@@ -58,7 +58,7 @@ if act == 'ban' then
   elseif ttl ~= -1 then
     redis.call('PEXPIRE', BANS, math.max(ttl, ends - now, 1))
   end
-  local reply = append()
+  local reply = append(KEYS, ARGV)
   remove(subject, reply[3])
   return reply
 end
@@ -73,7 +73,7 @@ if act == 'delete' then
   if meta[1] ~= subject then return { 0, 0 } end
   redis.call('XDEL', STREAM, value .. '-0')
   local next = oldest()
-  local reply = append()
+  local reply = append(KEYS, ARGV)
   if next ~= first then
     redis.call('HSET', META, 'from', number(from), 'before', next and number(next) or reply[3])
   end
@@ -81,7 +81,7 @@ if act == 'delete' then
 end
 
 if not meta[1] then return { 0, 0 } end
-local reply = append()
+local reply = append(KEYS, ARGV)
 redis.call('XTRIM', STREAM, 'MINID', '=', reply[3] .. '-0')
 redis.call('HSET', META, 'from', number(from), 'before', reply[3])
 return reply

@@ -1,4 +1,5 @@
 import type { AppendBatch, AppendResult, RoomId } from '@roomcast/protocol'
+import { Cluster } from 'ioredis'
 import { newEpoch } from '../memory.ts'
 import {
   DEFAULT_RETENTION,
@@ -39,6 +40,10 @@ import { createSubscriptions, type ChannelListener } from './subscriptions.ts'
 /** Rooms whose heads are asked for at a time: bounds what one request puts into Redis's queue. */
 const HEADS_CHUNK = 200
 
+/** Rooms that one call of the append script is for, and messages after which it takes no further room: Redis does nothing else meanwhile. */
+const CALL_ROOMS_MAX = 32
+const CALL_MESSAGES_MAX = 128
+
 interface RedisLogOptions {
   readonly url: string
   /** Begins every key, so that several installations can share one Redis. */
@@ -61,6 +66,9 @@ interface RedisLogOptions {
   readonly onCommand?: OnRedisCommand
 }
 
+/** append.lua as a function, for scripts that append. */
+const APPEND_FUNCTION = `local function append(KEYS, ARGV)\n${readScript('append')}\nend\n`
+
 /** A `RoomLog` in Redis 7, Valkey 8 or later: standalone, behind Sentinel, or a Cluster. Starts also while Redis is away. */
 export function createRedisLog(options: RedisLogOptions): RoomLog {
   const {
@@ -73,9 +81,11 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   } = options
   const retention = { ...DEFAULT_RETENTION, ...options.retention }
   const scripts = {
-    append: { lua: readScript('append'), numberOfKeys: 2 },
+    append: {
+      lua: `${APPEND_FUNCTION}${readScript('append-rooms')}`,
+    },
     moderate: {
-      lua: `local function append()\n${readScript('append')}\nend\n${readScript('moderate')}`,
+      lua: `${APPEND_FUNCTION}${readScript('moderate')}`,
       numberOfKeys: 4,
     },
     read: { lua: readScript('read'), numberOfKeys: 2 },
@@ -93,28 +103,29 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
   const state = watchConnections(clients, onEvent)
   const runAppends =
     waiting === undefined
-      ? (batches: readonly AppendArgs[]) => batches.map((args) => client.roomappend(...args))
+      ? (calls: readonly AppendArgs[]) => calls.map((args) => client.roomappend(...args))
       : replicatedAppend(waiting, waitReplicas)
   const runAct =
     waiting === undefined
       ? (args: AppendArgs) => client.roommoderate(...args)
       : replicatedAct(waiting, waitReplicas)
 
-  const argsOf = ({ room, producer, messages }: AppendBatch): AppendArgs => {
-    const keys = roomKeys(keyPrefix, room)
-    return [
-      keys.meta,
-      keys.stream,
-      ...settingsOf(keys, producer, formatTraces(messages)),
-      ...messages.flatMap(({ key, payload }) => [key ?? '', payload]),
-    ]
+  const argsOf = (batches: readonly AppendBatch[]): AppendArgs => {
+    const args: (string | number)[] = [2 * batches.length]
+    const keys = batches.map(({ room }) => roomKeys(keyPrefix, room))
+    for (const { meta, stream } of keys) args.push(meta, stream)
+    args.push(newEpoch(), retention.historySize, retention.historyTtlMs)
+    args.push(retention.keyWindowMs / 2, retention.producerTtlMs / 2, EPOCHS_KEPT)
+    for (const [i, { messageKeys, channel, producers }] of keys.entries()) {
+      const { producer, messages = [] } = batches[i] ?? {}
+      args.push(messageKeys, channel, producer?.id ?? '', producer?.first ?? 0, producers)
+      args.push(formatTraces(messages), messages.length)
+      for (const { key, payload } of messages) args.push(key ?? '', payload)
+    }
+    return args
   }
-  /** What the scripts are told before the messages. */
-  const settingsOf = (
-    keys: RoomKeys,
-    producer?: AppendBatch['producer'],
-    traces = '',
-  ): AppendArgs => [
+  /** What append.lua is told before the one message that tells of an act. */
+  const settingsOf = (keys: RoomKeys): AppendArgs => [
     keys.messageKeys,
     keys.channel,
     newEpoch(),
@@ -123,21 +134,35 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     retention.keyWindowMs / 2,
     retention.producerTtlMs / 2,
     EPOCHS_KEPT,
-    producer?.id ?? '',
-    producer?.first ?? 0,
+    // It has no producer, and is not traced.
+    '',
+    0,
     keys.producers,
-    traces,
+    '',
   ]
 
-  const resultOf = async (reply: Promise<AppendReply>, messages: number): Promise<AppendResult> => {
+  const failed = (error: unknown): AppendResult => {
+    onEvent({ kind: 'error', error })
+    return { status: 'failed', message: error instanceof Error ? error.message : String(error) }
+  }
+
+  const resultsOf = async (
+    batches: readonly AppendBatch[],
+    reply: Promise<AppendReply> | undefined,
+  ): Promise<AppendResult[]> => {
     try {
-      const [isAppended, epochOrLast, seqs = '', ends = ''] = await reply
-      return isAppended === 1
-        ? appendedResult(epochOrLast, parseSeqs(seqs, messages), parseEnds(ends))
-        : { status: 'out_of_order', last: epochOrLast }
+      const replies = await reply
+      return batches.map(({ messages }, i) => {
+        const outcome = replies?.[i] ?? 'no answer'
+        if (typeof outcome === 'string') return failed(new Error(outcome))
+        const [isAppended, epochOrLast, seqs = '', ends = ''] = outcome
+        return isAppended === 1
+          ? appendedResult(epochOrLast, parseSeqs(seqs, messages.length), parseEnds(ends))
+          : { status: 'out_of_order', last: epochOrLast }
+      })
     } catch (error) {
-      onEvent({ kind: 'error', error })
-      return { status: 'failed', message: error instanceof Error ? error.message : String(error) }
+      const result = failed(error)
+      return batches.map(() => result)
     }
   }
 
@@ -170,14 +195,14 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
 
   return {
     async append(batches) {
+      const calls = callsOf(batches, client instanceof Cluster)
       // Batches of one room go out in their order on one connection, and Redis keeps it.
       const started = performance.now()
-      const replies = runAppends(batches.map(argsOf))
-      const results = await Promise.all(
-        replies.map((reply, i) => resultOf(reply, batches[i]?.messages.length ?? 0)),
-      )
-      onCommand('append', performance.now() - started, !results.some(isFailed))
-      return results
+      const replies = runAppends(calls.map(argsOf))
+      const results = await Promise.all(calls.map((call, i) => resultsOf(call, replies[i])))
+      const all = results.flat()
+      onCommand('append', performance.now() - started, !all.some(isFailed))
+      return all
     },
 
     read: (room, range) => timed('read', onCommand, () => readPage(room, range, 0)),
@@ -238,7 +263,8 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
 
 interface Script {
   readonly lua: string
-  readonly numberOfKeys: number
+  /** Undefined where each call says it by its first argument. */
+  readonly numberOfKeys?: number
 }
 
 function connectWith(
@@ -261,6 +287,23 @@ interface Commands {
 }
 
 const isFailed = ({ status }: AppendResult): boolean => status === 'failed'
+/** Divides batches into calls of the script, in their order. On a cluster each room may be of another slot, so each has its own call. */
+function callsOf(batches: readonly AppendBatch[], isCluster: boolean): readonly AppendBatch[][] {
+  const calls: AppendBatch[][] = []
+  let last: AppendBatch[] = []
+  let messages = 0
+  for (const batch of batches) {
+    const isFull = last.length === CALL_ROOMS_MAX || messages >= CALL_MESSAGES_MAX
+    if (isCluster || isFull || calls.length === 0) {
+      last = []
+      messages = 0
+      calls.push(last)
+    }
+    last.push(batch)
+    messages += batch.messages.length
+  }
+  return calls
+}
 
 /** Numbers that are not new may be of an earlier epoch, which their offsets then name. */
 function appendedResult(

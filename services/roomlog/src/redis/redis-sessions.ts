@@ -1,12 +1,13 @@
 import { RoomId } from '@roomcast/protocol'
+import { Cluster } from 'ioredis'
 import type { FoundSession, SessionRecord, Sessions } from '../sessions.ts'
 import { timed, type OnRedisCommand } from './commands.ts'
 import { told } from '../unavailable.ts'
 import type { RedisClient } from './connect.ts'
 import { readScript } from './script.ts'
 
-/** Records that are saved at a time: bounds what a refresh puts into Redis's queue at once. */
-const SAVE_CHUNK = 200
+/** Records that are saved at a time: bounds how long a refresh keeps Redis from anything else. */
+const SAVE_CHUNK = 50
 
 /** Sessions of one owner that are read at a time. */
 const OWNED_CHUNK = 500
@@ -20,9 +21,13 @@ export function createRedisSessions(
   { keyPrefix, ttlMs, onCommand }: { keyPrefix: string; ttlMs: number; onCommand: OnRedisCommand },
 ): Sessions {
   client.defineCommand('roomsession', { lua: readScript('session'), numberOfKeys: 1 })
+  client.defineCommand('roomsessions', {
+    lua: `local function session(KEYS, ARGV)\n${readScript('session')}\nend\n${readScript('sessions')}`,
+  })
   client.defineCommand('roomowners', { lua: readScript('owners'), numberOfKeys: 1 })
   const scripts = client as RedisClient & {
     roomsession(key: string, ...args: (string | number)[]): Promise<number>
+    roomsessions(...args: (string | number)[]): Promise<unknown>
     roomowners(key: string, ...args: (string | number)[]): Promise<string[]>
   }
   const run = scripts.roomsession.bind(client)
@@ -32,27 +37,39 @@ export function createRedisSessions(
   const keyOf = (pid: string): string =>
     `${keyPrefix}:session:{${Buffer.from(pid).toString('base64url')}}`
 
-  const save = ({ pid, generation, ...fields }: SessionRecord): Promise<number> =>
-    run(
-      keyOf(pid),
-      'save',
-      generation,
-      ttlMs,
-      ...Object.entries(fields).flatMap(([field, value]) =>
-        value === undefined ? [] : [field, value],
-      ),
-    )
-
   const beatOf = (owner: string): Promise<unknown> =>
     scripts.roomowners(ownersKey, 'beat', ttlMs, owner)
   /** The owners of this process, which is one, that are known to the store. */
   const known = new Set<string>()
-  const index = async (owner: string, pids: readonly string[]): Promise<void> => {
-    const indexed = client.zadd(indexOf(owner), ...pids.flatMap((pid) => [Date.now() + ttlMs, pid]))
-    // An owner may end before its first beat.
-    await (known.has(owner) ? indexed : Promise.all([beatOf(owner), indexed]))
+  /** An owner may end before its first beat. */
+  const makeKnown = async (owner: string): Promise<void> => {
+    if (known.has(owner)) return
+    await beatOf(owner)
     known.add(owner)
   }
+  const index = async (owner: string, pids: readonly string[]): Promise<void> => {
+    const members = pids.flatMap((pid) => [Date.now() + ttlMs, pid])
+    await Promise.all([makeKnown(owner), client.zadd(indexOf(owner), ...members)])
+  }
+  const saveApart = async (owner: string, records: readonly SessionRecord[]): Promise<void> => {
+    const saved = records.map((record) =>
+      run(keyOf(record.pid), 'save', record.generation, ttlMs, ...fieldsOf(record)),
+    )
+    const pids = records.map(({ pid }) => pid)
+    await Promise.all([index(owner, pids), ...saved])
+  }
+  const saveTogether = async (owner: string, records: readonly SessionRecord[]): Promise<void> => {
+    const args: (string | number)[] = [1 + records.length, indexOf(owner)]
+    for (const { pid } of records) args.push(keyOf(pid))
+    args.push(Date.now() + ttlMs, ttlMs)
+    for (const record of records) {
+      const fields = fieldsOf(record)
+      args.push(record.pid, record.generation, fields.length / 2, ...fields)
+    }
+    await Promise.all([makeKnown(owner), scripts.roomsessions(...args)])
+  }
+  // In a cluster each session is in another slot.
+  const save = client instanceof Cluster ? saveApart : saveTogether
   const find = async (pid: string): Promise<FoundSession | undefined> =>
     parseSession(pid, await client.hgetall(keyOf(pid)))
 
@@ -66,13 +83,10 @@ export function createRedisSessions(
     async save(records) {
       for (let i = 0; i < records.length; i += SAVE_CHUNK) {
         const chunk = records.slice(i, i + SAVE_CHUNK)
-        const indexed = [...Map.groupBy(chunk, ({ owner }) => owner)].map(([owner, own]) =>
-          index(
-            owner,
-            own.map(({ pid }) => pid),
-          ),
+        const saved = [...Map.groupBy(chunk, ({ owner }) => owner)].map(([owner, own]) =>
+          save(owner, own),
         )
-        await asked('saving sessions', Promise.all([...indexed, ...chunk.map(save)]))
+        await asked('saving sessions', Promise.all(saved))
       }
     },
     async find(pid) {
@@ -124,6 +138,13 @@ export function createRedisSessions(
       if (pids.length > 0) await asked('settling sessions', client.zrem(indexOf(owner), ...pids))
     },
   }
+}
+
+/** What a record has beside its id and its generation: names and values by turns. */
+function fieldsOf({ pid: _pid, generation: _generation, ...fields }: SessionRecord) {
+  return Object.entries(fields).flatMap(([field, value]) =>
+    value === undefined ? [] : [field, value],
+  )
 }
 
 /** A record as it is in Redis; undefined for none, or for one that another version wrote in another way. */

@@ -6,13 +6,15 @@ const WAIT_MS = 1_000
 
 export type AppendArgs = readonly (string | number)[]
 
-/** What the append script answers: see its head. */
-export type AppendReply = [1, string, string, string] | [0, number]
-/** The same of the script of moderation. */
-export type ActReply = AppendReply | [-1, number]
+/** What the append script answers for one room: see its head. */
+type RoomReply = [1, string, string, string] | [0, number]
+/** The same for each room of a call. A text is the error for which that room failed. */
+export type AppendReply = readonly (RoomReply | string)[]
+/** What the script of moderation answers. */
+export type ActReply = RoomReply | [-1, number]
 
 /**
- * Runs the append script for each of several batches, and counts none before `replicas` replicas have all of them. Script and WAIT go out
+ * Makes several calls of the append script, and counts none before `replicas` replicas have all of them. Script and WAIT go out
  * in one pipeline: on another connection WAIT would know nothing of these writes. A batch of which too few replicas told in time has
  * failed although it is in the log: sent again it is answered from what the log knows of producers and keys, after another WAIT.
  *
@@ -21,12 +23,12 @@ export type ActReply = AppendReply | [-1, number]
 export function replicatedAppend(
   client: RedisClient,
   replicas: number,
-): (batches: readonly AppendArgs[]) => Promise<AppendReply>[] {
-  return (batches) =>
+): (calls: readonly AppendArgs[]) => Promise<AppendReply>[] {
+  return (calls) =>
     // One pipeline goes to one node, and each room may be on another.
     client instanceof Cluster
-      ? batches.flatMap((args) => runTogether(client, replicas, 'roomappend', [args]))
-      : runTogether(client, replicas, 'roomappend', batches)
+      ? calls.flatMap((args) => runTogether<AppendReply>(client, replicas, 'roomappend', [args]))
+      : runTogether<AppendReply>(client, replicas, 'roomappend', calls)
 }
 
 /** The same for an act of a moderator, which appends too. */
@@ -41,20 +43,20 @@ export function replicatedAct(
   }
 }
 
-function runTogether<Reply = AppendReply>(
+function runTogether<Reply>(
   client: RedisClient,
   replicas: number,
   script: 'roomappend' | 'roommoderate',
-  batches: readonly AppendArgs[],
+  calls: readonly AppendArgs[],
 ): Promise<Reply>[] {
   const pipeline = client.pipeline() as WithScripts
-  for (const args of batches) pipeline[script](...args)
+  for (const args of calls) pipeline[script](...args)
   pipeline.wait(replicas, WAIT_MS)
   const done = pipeline.exec().then((results) => results ?? [])
-  return batches.map(async (_, i) => {
+  return calls.map(async (_, i) => {
     const results = await done
     const reply = valueOf(results[i])
-    const have = Number(valueOf(results[batches.length]))
+    const have = Number(valueOf(results[calls.length]))
     if (have >= replicas) return reply as Reply
     throw new Error(`${have} of ${replicas} replicas have it after ${WAIT_MS} ms`)
   })
