@@ -243,12 +243,12 @@ describe('a session', () => {
   async function cutOff(
     room: string,
     next: () => Promise<string>,
-    options: { kill?: boolean } = {},
+    { kill = false, user = 'u' }: { kill?: boolean; user?: string } = {},
   ) {
     const bob = await keep(joinRoom(gateway(1), room, 'bob', await as('v')))
     const way = await startProxy(gateway(0))
     proxies.push(way)
-    let token: () => Promise<string> = () => tokenOf('u')
+    let token: () => Promise<string> = () => tokenOf(user)
     const alice = await keep(
       joinRoom(way.url, room, 'alice', {
         auth: (give) => void token().then((made) => give({ token: made })),
@@ -263,7 +263,7 @@ describe('a session', () => {
       if (error.data !== undefined) refusals.push(error.data.code)
     })
     way.retarget(gateway(1))
-    if (options.kill === true) deployment.gateways[0]?.signal('SIGKILL')
+    if (kill) deployment.gateways[0]?.signal('SIGKILL')
     else way.cut()
     await until('the cut', () => !alice.socket.connected)
     await bob.ask('say', { text: 'a secret' })
@@ -288,6 +288,25 @@ describe('a session', () => {
     await until('a refusal', () => refusals.length > 0)
     expect(refusals).toEqual(['forbidden'])
     expect(alice.texts()).toEqual(['before'])
+  })
+
+  it('is not for a token of before its user was ended by a moderator, and later ones get in', async () => {
+    const end = async (): Promise<string> => {
+      const url = `${deployment.brokers[0]?.url}/v1/users/eve/disconnect`
+      expect((await fetch(url, { method: 'POST' })).ok).toBe(true)
+      return tokenOf('eve', { iat: nowS() - 60 })
+    }
+    const { alice, bob, refusals } = await cutOff('ended', end, { user: 'eve' })
+    await until('a refusal', () => refusals.length > 0)
+    expect(refusals).toEqual(['revoked'])
+    expect(alice.texts()).toEqual(['before'])
+    const quit = await bob.got('the quit', ({ event }) => event === 'broadcast_quit')
+    expect(quit.message.data).toEqual({ username: 'alice', user: 'eve' })
+    const late = await keep(
+      joinRoom(gateway(1), 'ended', 'alice', await as('eve', { iat: nowS() + 2 })),
+    )
+    const old = await tokenOf('eve', { iat: nowS() - 60 })
+    expect(await late.ask('refresh', { token: old })).toMatchObject({ code: 'revoked' })
   })
 
   it('is not for a bad token, also after its gateway was killed, and then for a good one', async () => {

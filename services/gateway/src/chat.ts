@@ -9,7 +9,6 @@ import {
 } from '@roomcast/protocol'
 import { endSpan, traceparentOf, within, type Span } from '@roomcast/runtime'
 import { countNamespace, uncountNamespace, wasClosedByClient } from './engine/connection.ts'
-import { refuseRevoked } from './disconnect.ts'
 import { releaseHandshake } from './engine/slim.ts'
 import type { CloseReason } from './facts.ts'
 import type { Context } from './member/context.ts'
@@ -186,7 +185,6 @@ export function serveChat(io: ChatServer, context: Context): void {
   auth?.guard(io)
   for (const namespace of [io.of('/'), roomNamespaces(io)]) {
     namespace.use(admitConnection)
-    namespace.use(refuseRevoked(context.revocations))
     namespace.on('connection', onConnection)
   }
 }

@@ -2,7 +2,7 @@ import type { Revocation } from '@roomcast/roomlog'
 import { identityOf } from './identity.ts'
 import type { Context } from './member/context.ts'
 import { depart } from './member/leave.ts'
-import { isRevoked, refusalOfRevocation, type RevocationWatch } from './revocations.ts'
+import { isRevoked, refusalOfRevocation } from './revocations.ts'
 import { sessionOf, tellRefusal, type ChatServer, type ChatSocket } from './sockets.ts'
 
 /**
@@ -39,22 +39,4 @@ export function disconnectUser(
 /** Every socket that is connected, in whatever namespace. */
 function* socketsOf(io: ChatServer): Generator<ChatSocket> {
   for (const namespace of io._nsps.values()) yield* namespace.sockets.values()
-}
-
-/** A middleware that refuses tokens of before a revocation. */
-export function refuseRevoked(
-  watch: Pick<RevocationWatch, 'judge'>,
-): (socket: ChatSocket, next: (error?: Error) => void) => void {
-  return (socket, next) => {
-    const verdict = watch.judge(identityOf(socket))
-    if (verdict === 'admitted') next()
-    else if (verdict === 'unknown') {
-      // It will be known soon: without an answer the client comes back by itself. Nobody enters by a closed connection.
-      socket.conn.close()
-      next()
-    } else {
-      const { code, message } = refusalOfRevocation(undefined)
-      next(Object.assign(new Error(message), { data: { code, message } }))
-    }
-  }
 }

@@ -193,6 +193,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         log,
         now,
         clock,
+        revocations: () => revocations,
         // The transport, not the socket: its client comes back by itself, and with a new token it goes on.
         expire: (socket) => {
           tellRefusal(socket, {
@@ -350,7 +351,6 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       quits,
       reporter,
       presence,
-      revocations,
       roomLog,
       instance,
       facts,

@@ -2,10 +2,7 @@ import { afterAll, describe, expect, it } from '@jest/globals'
 import { createMemoryLog, type Revocation, type Revocations } from '@roomcast/roomlog'
 import { createLog } from '@roomcast/runtime'
 import { until } from '../../../test/support/processes.ts'
-import { refuseRevoked } from '../src/disconnect.ts'
-import { identify } from '../src/identity.ts'
-import { watchRevocations, type Verdict } from '../src/revocations.ts'
-import type { ChatSocket } from '../src/sockets.ts'
+import { watchRevocations } from '../src/revocations.ts'
 
 const stack = new AsyncDisposableStack()
 afterAll(() => stack.disposeAsync())
@@ -92,34 +89,5 @@ describe('revocations', () => {
     // The second one said nothing of tokens: the first one's word stays.
     expect(watch.judge(alice(1_000))).toBe('revoked')
     expect(watch.judge(alice(2_500))).toBe('admitted')
-  })
-})
-
-describe('a connection', () => {
-  const enter = (verdict: Verdict) => {
-    const done: string[] = []
-    const socket = { conn: { close: () => done.push('closed') } } as unknown as ChatSocket
-    identify(socket, {
-      user: 'alice',
-      name: undefined,
-      expiresAt: undefined,
-      issuedAt: 1,
-      mayRead: () => true,
-      mayWrite: () => true,
-    })
-    refuseRevoked({ judge: () => verdict })(socket, (error) =>
-      done.push(error === undefined ? 'admitted' : JSON.stringify(error)),
-    )
-    return done
-  }
-
-  it('with a revoked token is refused for good, and sent away for now while it is not known', () => {
-    expect(enter('admitted')).toEqual(['admitted'])
-    expect(enter('unknown')).toEqual(['closed', 'admitted'])
-    expect(enter('revoked')).toEqual([
-      JSON.stringify({
-        data: { code: 'revoked', message: 'a moderator ended your connections' },
-      }),
-    ])
   })
 })

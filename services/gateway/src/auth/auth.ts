@@ -8,7 +8,8 @@ import { destinationOf, type ChatServer, type ChatSocket } from '../sockets.ts'
 import { createAuthFacts } from './auth-facts.ts'
 import { createExpiries } from './expiries.ts'
 import { createKeySet } from './jwks.ts'
-import { createTokens, type Verdict } from './tokens.ts'
+import { refusalOfRevocation, type RevocationWatch } from '../revocations.ts'
+import { createTokens, type AuthResult, type Verdict } from './tokens.ts'
 
 /** Tokens of one connection that are judged at a time: one for each room that it may have. Over it the connection is closed. */
 const JUDGED_AT_ONCE_MAX = ROOMS_PER_CONNECTION_MAX
@@ -31,8 +32,8 @@ export interface Auth {
   watch(socket: ChatSocket): void
   unwatch(socket: ChatSocket): void
   /**
-   * Gives a socket the identity of a new token. Rejects with `ClientError`: `unauthorized`, `forbidden` when it names another user,
-   * `unavailable`; then nothing has changed.
+   * Gives a socket the identity of a new token. Rejects with `ClientError`: `unauthorized`, `revoked`, `forbidden` when it names another
+   * user, `unavailable`; then nothing has changed.
    */
   refresh(socket: ChatSocket, token: unknown): Promise<Identity>
   /** False until the keys were read once. */
@@ -47,6 +48,7 @@ export function createAuth(
     log,
     now,
     clock,
+    revocations,
     expire,
   }: {
     readonly telemetry: Telemetry
@@ -54,6 +56,7 @@ export function createAuth(
     readonly now: () => number
     /** For durations. */
     readonly clock: () => number
+    readonly revocations: () => Pick<RevocationWatch, 'judge'>
     /** Is called for a socket whose token has ended. */
     readonly expire: (socket: ChatSocket) => void
   },
@@ -90,7 +93,16 @@ export function createAuth(
     judging.set(connection, others + 1)
     const verdict = await tokens.judge(token)
     judging.set(connection, (judging.get(connection) ?? 1) - 1)
-    return verdict
+    return verdict.result === 'accepted' ? unlessRevoked(verdict) : verdict
+  }
+
+  /** A good token may be of before its user's connections were ended. */
+  const unlessRevoked = (verdict: Extract<Verdict, { result: 'accepted' }>): Verdict => {
+    const judged = revocations().judge(verdict.identity)
+    if (judged === 'admitted') return verdict
+    return judged === 'unknown'
+      ? { result: 'unavailable' }
+      : { result: 'revoked', message: refusalOfRevocation(undefined).message }
   }
 
   const endOf = ({ expiresAt }: Identity): number | undefined =>
@@ -120,7 +132,7 @@ export function createAuth(
       }
       if (verdict.result !== 'accepted') {
         facts.judged(verdict.result)
-        return refusal('unauthorized', verdict.message)
+        return refusal(codeOf(verdict.result), verdict.message)
       }
       const { identity } = verdict
       const destination = destinationOf(socket)
@@ -145,7 +157,7 @@ export function createAuth(
       }
       if (verdict.result !== 'accepted') {
         facts.judged(verdict.result)
-        throw new ClientError('unauthorized', verdict.message)
+        throw new ClientError(codeOf(verdict.result), verdict.message)
       }
       const { identity } = verdict
       if (identity.user !== identityOf(socket)?.user) {
@@ -164,6 +176,8 @@ export function createAuth(
     },
   }
 }
+
+const codeOf = (result: AuthResult): ErrorCode => (result === 'revoked' ? result : 'unauthorized')
 
 /** What Socket.IO sends as CONNECT_ERROR. */
 function refusal(code: ErrorCode, message: string): Error {

@@ -21,6 +21,8 @@ export const AUTH_RESULTS = [
   'expired',
   /** Issuer, audience, subject, or anything else that it says. */
   'claims',
+  /** A moderator ended its user's connections after it was issued. */
+  'revoked',
   /** A good one that is not for this room. */
   'forbidden',
   /** The key set is away. */

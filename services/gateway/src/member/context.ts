@@ -13,7 +13,6 @@ import type { Outbox } from '../outbox.ts'
 import type { PresenceClient } from '../presence-client.ts'
 import type { Quits } from '../quits.ts'
 import type { Reporter } from '../reporter.ts'
-import type { RevocationWatch } from '../revocations.ts'
 import type { Rooms } from '../rooms.ts'
 import type { UserConnections } from '../user-connections.ts'
 
@@ -33,7 +32,6 @@ export interface Context {
   readonly quits: Quits<Quit>
   readonly reporter: Pick<Reporter, 'joined' | 'left'>
   readonly presence: Pick<PresenceClient, 'members'>
-  readonly revocations: Pick<RevocationWatch, 'judge'>
   readonly roomLog: RoomLog
   /** This gateway's instance, the owner of its members' sessions. */
   readonly instance: string
