@@ -45,7 +45,8 @@ for (let seed = first; seed < first + runs; seed++) {
   results.push(await runChaos({ seed, durationMs, clients, ...note }))
 }
 print(`\n${table(results)}\n`)
-for (const result of results) for (const line of violationLines(result)) print(line)
+for (const { seed, violations } of results)
+  for (const line of violationLines(`seed ${seed}`, violations)) print(line)
 const violations = results.reduce((sum, result) => sum + result.violations.length, 0)
 print(`${killsOf(results)} kills, ${violations} violations`)
 process.exitCode = violations === 0 ? 0 : 1

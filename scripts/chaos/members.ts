@@ -7,6 +7,7 @@ import {
   type Said,
 } from '@roomcast/protocol'
 import { io, type Socket } from 'socket.io-client'
+import type { ClientOptions } from '../../test/support/clients.ts'
 import type { Acknowledged, Entry, MemberRecord } from './checks.ts'
 
 /** How long an answer may take before a request is repeated: longer than a gateway takes to give a message up. */
@@ -38,11 +39,20 @@ export interface Experiences {
   unanswered: number
 }
 
+/** From the end of a connection, in milliseconds since 1970, until the member is in its room again. */
+export interface Absence {
+  readonly closedAt: number
+  /** Undefined while it lasts. */
+  backAfterMs: number | undefined
+}
+
 export interface ChaosMember {
   readonly record: MemberRecord
   /** Each time that it was told that it was not recovered: the id that it got, and for how long it had been away. */
   readonly losses: readonly { readonly sid: string; readonly awayMs: number }[]
   readonly experiences: Readonly<Experiences>
+  /** Each time that its connection ended, in order. */
+  readonly absences: readonly Absence[]
   /** The transport that it has now. */
   readonly transports: readonly string[]
   /** Connected, and in its room. */
@@ -62,9 +72,15 @@ export interface ChaosMember {
 
 /**
  * A stock client that joins again whenever it is told that it was not recovered, and does nothing else to get back what it missed.
- * `index` chooses the transports, and whether the room is named by namespace.
+ * `index` chooses the transports, and whether the room is named by namespace. It comes back sooner than stock unless `options` say
+ * otherwise.
  */
-export function startMember(url: string, room: string, index: number): ChaosMember {
+export function startMember(
+  url: string,
+  room: string,
+  index: number,
+  options: ClientOptions = {},
+): ChaosMember {
   const transports = TRANSPORTS[index % TRANSPORTS.length] ?? TRANSPORTS[0]
   const isNamespaced = index % 5 === 0
   // Tells in a violation what kind of client it happened to.
@@ -74,12 +90,14 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
     forceNew: true,
     reconnectionDelay: 100,
     reconnectionDelayMax: 1_000,
+    ...options,
     ...(isNamespaced ? {} : { query: { roomid: room } }),
   })
   const stretches: { from: string | undefined; entries: Entry[] }[] = []
   const acknowledged: Acknowledged[] = []
   const faults: string[] = []
   const losses: { sid: string; awayMs: number }[] = []
+  const absences: Absence[] = []
   const experiences: Experiences = {
     disconnects: 0,
     recovered: 0,
@@ -116,10 +134,16 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
     }
   }
 
+  const isBack = (): void => {
+    const last = absences.at(-1)
+    if (last !== undefined) last.backAfterMs ??= Date.now() - last.closedAt
+  }
+
   socket.on('connect', () => {
     wasConnected = true
     if (socket.recovered) {
       experiences.recovered++
+      isBack()
       return
     }
     if (stretches.at(-1)?.from !== undefined) {
@@ -135,6 +159,8 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
     if (wasConnected) {
       experiences.disconnects++
       lostAt = Date.now()
+      if (absences.at(-1)?.backAfterMs !== undefined || absences.length === 0)
+        absences.push({ closedAt: lostAt, backAfterMs: undefined })
     }
     wasConnected = false
   })
@@ -148,6 +174,7 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
     if (message.event === 'joined') {
       stretch.from = offset
       isMember = true
+      isBack()
       return
     }
     stretch.entries.push({ offset, label: labelOf(message), id: message.id })
@@ -181,6 +208,7 @@ export function startMember(url: string, room: string, index: number): ChaosMemb
     record: { name, room, stretches, acknowledged },
     losses,
     experiences,
+    absences,
     transports,
     faults,
     isPresent: () => socket.connected && isMember,

@@ -72,10 +72,10 @@ export function table(results: readonly ChaosResult[]): string {
 }
 
 /** What was violated, a few of each kind in full. */
-export function violationLines({ seed, violations }: ChaosResult): readonly string[] {
+export function violationLines(run: string, violations: readonly Violation[]): readonly string[] {
   const byKind = Map.groupBy(violations, ({ kind }: Violation) => kind)
   return [...byKind].flatMap(([kind, list]) => [
-    `seed ${seed}: ${kind}: ${list.length}`,
+    `${run}: ${kind}: ${list.length}`,
     ...list.slice(0, SHOWN_PER_KIND).map(({ where, detail }) => `  ${where}: ${detail}`),
   ])
 }
