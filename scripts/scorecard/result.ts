@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
 import { z } from 'zod'
 import { thisMachine } from '../bench/machine.ts'
 
@@ -19,6 +20,8 @@ export const ResultFile = z.object({
   rows: z.array(
     ResultRow.extend({
       day: z.string().optional(),
+      /** Processes that wanted a core at its end, the others of the machine too. */
+      load: z.number().optional(),
       machine: z.object({ node: z.string(), cores: z.number(), cpu: z.string() }).optional(),
     }),
   ),
@@ -39,8 +42,9 @@ export async function readResults(file: string | URL): Promise<ResultFile> {
 export async function addResults(file: string | URL, rows: readonly ResultRow[]): Promise<void> {
   const machine = thisMachine()
   const day = new Date().toISOString().slice(0, 10)
+  const load = Math.round(loadavg()[0] ?? 0)
   const { rows: old } = await readResults(file)
-  const fresh = new Map(rows.map((row) => [row.id, { ...row, day, machine }]))
+  const fresh = new Map(rows.map((row) => [row.id, { ...row, day, load, machine }]))
   const kept = old.map((row) => fresh.get(row.id) ?? row)
   const added = [...fresh.values()].filter(({ id }) => !old.some((row) => row.id === id))
   await writeFile(file, `${JSON.stringify({ rows: [...kept, ...added] }, null, 2)}\n`)

@@ -5,6 +5,8 @@ import { IMAGE, type Pod } from './release.ts'
 export interface Reaper {
   /** kill -9 of every process of these pods, all at once. Resolves when the signals are sent. */
   kill(...pods: readonly Pod[]): Promise<void>
+  /** Makes ready for the node of this pod, so that a kill takes effect at once. */
+  prepare(pod: Pod): Promise<void>
 }
 
 /** Works by pods that see the processes of their node, one for each node; the namespace has to allow such. They go with it. */
@@ -30,9 +32,13 @@ export function reaperIn(namespace: Namespace): Reaper {
     await namespace.kubectl('wait', `pod/${name}`, '--for=condition=Ready', '--timeout=60s')
     return name
   }
-  const killOn = async (node: string, pods: readonly Pod[]): Promise<void> => {
+  const on = (node: string): Promise<string> => {
     const reaper = started.get(node) ?? startOn(node)
     started.set(node, reaper)
+    return reaper
+  }
+  const killOn = async (node: string, pods: readonly Pod[]): Promise<void> => {
+    const reaper = await on(node)
     // In the names of cgroups systemd writes the dashes of an id as underscores.
     const ids = pods.flatMap(({ metadata: { uid } }) => [uid, uid.replaceAll('-', '_')])
     const script = [
@@ -45,9 +51,12 @@ export function reaperIn(namespace: Namespace): Reaper {
       '[ -n "$found" ] || { echo "no process of these pods is on this node" >&2; exit 1; }',
       'kill -9 $found',
     ].join('\n')
-    await namespace.kubectl('exec', await reaper, '--', 'sh', '-c', script)
+    await namespace.kubectl('exec', reaper, '--', 'sh', '-c', script)
   }
   return {
+    async prepare({ spec }) {
+      await on(spec.nodeName ?? '')
+    },
     async kill(...pods) {
       const byNode = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '')
       await Promise.all([...byNode].map(([node, pods]) => killOn(node, pods)))

@@ -1,16 +1,14 @@
 import { expect } from '@jest/globals'
+import { percentile } from '../../../scripts/bench/row.ts'
 import { violationLines } from '../../../scripts/chaos/table.ts'
-import { until } from '../../support/processes.ts'
 import type { Entrance } from './entrance.ts'
 import type { Namespace } from './namespace.ts'
 import type { Release } from './release.ts'
-import { record, seconds, timed } from './report.ts'
-import { startTraffic, type Conclusion, type Traffic } from './traffic.ts'
+import { record, report, seconds, timed } from './report.ts'
+import { flows, startTraffic, type Conclusion, type Traffic } from './traffic.ts'
 
 /** Once everybody is back, counts are right within this. In milliseconds. */
 const COUNTS_MS = 2_000
-/** How long every member may take to have said one thing more, in milliseconds. */
-const FLOW_MS = 60_000
 
 export interface Place {
   readonly namespace: Namespace
@@ -41,12 +39,14 @@ export async function scenario(
   const { id, members, backMs, closedInASecond } = expected
   await using traffic = await startTraffic(id, members, place)
   await flows(traffic)
+  const faultAt = traffic.elapsedMs()
   const [, tookMs] = await timed(() => fault(traffic))
   await traffic.areBack()
   await flows(traffic)
   const mostClosed = traffic.mostClosedInASecond()
   const conclusion = await traffic.conclude()
-  const { violations, countsTookMs, longestAwayMs, experiences } = conclusion
+  const { violations, countsTookMs, awayMs, experiences } = conclusion
+  const longestAwayMs = awayMs.at(-1) ?? 0
   const isSlope = closedInASecond === undefined || mostClosed <= closedInASecond
   const isBack = backMs === undefined || longestAwayMs <= backMs
   const areCountsRight = countsTookMs <= COUNTS_MS
@@ -56,14 +56,21 @@ export async function scenario(
     ...(backMs === undefined ? [] : [`each back within ${seconds(backMs)} of its close`]),
     ...(closedInASecond === undefined ? [] : [`at most ${closedInASecond} closed in a second`]),
   ]
+  if (!isBack || violations.length > 0)
+    report(id, ...conclusion.slowest, `it was done at ${seconds(faultAt)}`)
   await record({
     id,
     what: expected.what,
     measured: [
       `${violations.length} violations`,
       `${conclusion.acknowledged} acknowledged and ${conclusion.received} received by ${members} members`,
-      `${experiences.disconnects} connections lost, ${experiences.recovered} recovered, the longest away for ${seconds(longestAwayMs)}`,
-      `${experiences.refused + experiences.unanswered} messages said again`,
+      `${experiences.disconnects} connections lost, ${experiences.recovered} recovered`,
+      ...(awayMs.length === 0
+        ? []
+        : [
+            `away for ${seconds(percentile(awayMs, 0.5))} (median), ${seconds(percentile(awayMs, 0.99))} (p99), ${seconds(longestAwayMs)} (longest)`,
+          ]),
+      `said again: ${experiences.refused} refused, ${experiences.unanswered} unanswered`,
       `at most ${mostClosed} closed in a second`,
       `counts right after ${seconds(countsTookMs)}`,
       `it took ${seconds(tookMs)}`,
@@ -76,14 +83,4 @@ export async function scenario(
   expect({ longestAwayMs, isBack }).toMatchObject({ isBack: true })
   expect({ countsTookMs, areCountsRight }).toMatchObject({ areCountsRight: true })
   return conclusion
-}
-
-/** Resolves when every member has had one message more acknowledged. */
-export async function flows({ members }: Traffic): Promise<void> {
-  const before = members.map(({ record }) => record.acknowledged.length)
-  await until(
-    'everybody to have said something',
-    () => members.every(({ record }, i) => record.acknowledged.length > (before[i] ?? 0)),
-    FLOW_MS,
-  )
 }

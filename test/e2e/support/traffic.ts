@@ -14,6 +14,8 @@ import { until } from '../../support/processes.ts'
 import type { Entrance } from './entrance.ts'
 import type { Namespace } from './namespace.ts'
 import type { Release } from './release.ts'
+import { seconds } from './report.ts'
+import { mostInASecond } from './slope.ts'
 
 const MEMBERS_PER_ROOM = 20
 /** A member says something about so often, more or less by half. In milliseconds. */
@@ -26,12 +28,18 @@ const RECOVERY_WINDOW_MS = 120_000
 const COUNT_LIMIT_MS = 15_000
 /** How long the first rooms may take to fill, in milliseconds. */
 const ENTER_LIMIT_MS = 120_000
+/** How long every member may take to have said one thing more, in milliseconds. */
+const FLOW_MS = 60_000
+/** Of those who were away longest, how many are named. */
+const SLOWEST = 8
 /** Members that come in at a time, so that a crowd does not wait for itself. */
 const ENTER_BATCH = 25
 
 /** Stock clients on every transport, in rooms of twenty, that say numbered messages all the time. */
 export interface Traffic extends AsyncDisposable {
   readonly members: readonly ChaosMember[]
+  /** Since it began, in milliseconds. */
+  elapsedMs(): number
   /** The highest number of connections that ended within any second so far. */
   mostClosedInASecond(): number
   /** Resolves when all are in their rooms again. */
@@ -47,8 +55,10 @@ export interface Conclusion {
   /** Logged messages that arrived at members. */
   readonly received: number
   readonly experiences: Readonly<Experiences>
-  /** The longest time from the end of a connection until its member was in its room again, in milliseconds. */
-  readonly longestAwayMs: number
+  /** Each time from the end of a connection until its member was in its room again, shortest first, in milliseconds. */
+  readonly awayMs: readonly number[]
+  /** Those who were away longest, with the moment in seconds since the traffic began, for a person who wants to know why. */
+  readonly slowest: readonly string[]
   /** From when all were back until every replica of presence had the true numbers, in milliseconds. */
   readonly countsTookMs: number
 }
@@ -68,6 +78,7 @@ export async function startTraffic(
     (_, i) => `${scenario} ${i + 1}`,
   )
   const members: ChaosMember[] = []
+  const began = Date.now()
   const close = (): void => {
     for (const member of members) member.close()
   }
@@ -91,6 +102,7 @@ export async function startTraffic(
 
   return {
     members,
+    elapsedMs: () => Date.now() - began,
     mostClosedInASecond: () =>
       mostInASecond(members.flatMap(({ absences }) => absences.map(({ closedAt }) => closedAt))),
     areBack: () => gather(members),
@@ -131,12 +143,12 @@ export async function startTraffic(
           0,
         ),
         experiences: sum(members.map(({ experiences }) => experiences)),
-        longestAwayMs: Math.max(
-          0,
-          ...members.flatMap(({ absences }) =>
+        awayMs: members
+          .flatMap(({ absences }) =>
             absences.map(({ backAfterMs }) => backAfterMs ?? Number.POSITIVE_INFINITY),
-          ),
-        ),
+          )
+          .sort((a, b) => a - b),
+        slowest: slowestOf(members, began),
         countsTookMs: counts.tookMs,
       }
     },
@@ -146,14 +158,26 @@ export async function startTraffic(
   }
 }
 
-/** How many of these times, in milliseconds, lie within one second at most. */
-export function mostInASecond(times: readonly number[]): number {
-  const sorted = times.toSorted((a, b) => a - b)
-  let first = 0
-  let most = 0
-  for (const [last, at] of sorted.entries()) {
-    while (at - (sorted[first] ?? at) >= 1_000) first++
-    most = Math.max(most, last - first + 1)
-  }
-  return most
+/** Resolves when every member has had one message more acknowledged. */
+export async function flows({ members }: Traffic): Promise<void> {
+  const before = members.map(({ record }) => record.acknowledged.length)
+  await until(
+    'everybody to have said something',
+    () => members.every(({ record }, i) => record.acknowledged.length > (before[i] ?? 0)),
+    FLOW_MS,
+  )
+}
+
+function slowestOf(members: readonly ChaosMember[], began: number): readonly string[] {
+  return members
+    .flatMap(({ record, absences }) =>
+      absences.map(({ closedAt, backAfterMs = Number.POSITIVE_INFINITY }) => ({
+        name: record.name,
+        at: seconds(closedAt - began),
+        backAfterMs,
+      })),
+    )
+    .sort((a, b) => b.backAfterMs - a.backAfterMs)
+    .slice(0, SLOWEST)
+    .map(({ name, at, backAfterMs }) => `${name}: gone at ${at}, for ${seconds(backAfterMs)}`)
 }
