@@ -18,8 +18,8 @@ import { seconds } from './report.ts'
 import { mostInASecond } from './slope.ts'
 
 const MEMBERS_PER_ROOM = 20
-/** A member says something about so often, more or less by half. In milliseconds. */
-const TALK_EVERY_MS = 8_000
+/** What all of them say a second: what a machine bears that has the cluster and the clients. */
+const PER_SECOND = 25
 /** As stock clients have it: they come back after half of the first to one and a half of it. In milliseconds. */
 const STOCK_DELAYS = { reconnectionDelay: 1_000, reconnectionDelayMax: 5_000 }
 /** The chart's `RECOVERY_WINDOW_MS`. */
@@ -29,7 +29,7 @@ const COUNT_LIMIT_MS = 15_000
 /** How long the first rooms may take to fill, in milliseconds. */
 const ENTER_LIMIT_MS = 120_000
 /** How long every member may take to have said one thing more, in milliseconds. */
-const FLOW_MS = 60_000
+const FLOW_MS = 90_000
 /** Of those who were away longest, how many are named. */
 const SLOWEST = 8
 /** Members that come in at a time, so that a crowd does not wait for itself. */
@@ -98,7 +98,9 @@ export async function startTraffic(
     close()
     throw error
   }
-  for (const member of members) member.talk(() => TALK_EVERY_MS * (0.5 + Math.random()))
+  // Each more or less by half.
+  for (const member of members)
+    member.talk(() => 1_000 * (size / PER_SECOND) * (0.5 + Math.random()))
 
   return {
     members,

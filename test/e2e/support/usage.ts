@@ -25,7 +25,7 @@ else
   sed -n 's/^total_inactive_file //p' memory.stat
   cat ../cpuacct/cpuacct.usage
 fi
-sed -n 's/^VmRSS: *\\([0-9]*\\) kB/\\1/p' /proc/1/status`
+sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\) kB/\\1/p' /proc/1/status`
 
 /** Reads the cgroup within the pod, of either version. It costs the pod two processes of a moment. */
 export async function usageOf(namespace: Namespace, pod: Pod): Promise<Usage> {
