@@ -16,6 +16,8 @@ const ROOM = 10
 /** Messages a second of all of them together. */
 const PER_SECOND = 50
 const GATEWAYS = 3
+/** New connections that a gateway takes in a second. */
+const ADMITTED = 200
 const BACK_MS = 30_000
 /** After which the storm is given up, in milliseconds. */
 const LIMIT_MS = 180_000
@@ -28,7 +30,12 @@ let release: Release
 beforeAll(async () => {
   namespace = suite.use(await createNamespace())
   entrance = entranceOf(namespace, { isForAll: true })
-  release = await install(namespace, over(SMALL, entrance.values))
+  release = await install(
+    namespace,
+    over(over(SMALL, entrance.values), {
+      extraEnv: [{ name: 'CONNECT_RATE_PER_SECOND', value: String(ADMITTED) }],
+    }),
+  )
   await entrance.isOpen(GATEWAYS)
 })
 afterAll(() => suite.disposeAsync())
@@ -63,10 +70,12 @@ it('every gateway is killed at once, and all clients come back', async () => {
   await until('the storm', async () => (await squad.progress()).disconnects === CLIENTS, LIMIT_MS)
   let openMs: number | undefined
   let halfMs: number | undefined
+  const returns: { readonly atMs: number; readonly connected: number }[] = []
   await until(
     'all to be back',
     async () => {
       const { connected } = await squad.progress()
+      returns.push({ atMs: elapsed(), connected })
       if (connected > 0) openMs ??= elapsed()
       if (connected >= CLIENTS / 2) halfMs ??= elapsed()
       return connected === CLIENTS
@@ -74,6 +83,12 @@ it('every gateway is killed at once, and all clients come back', async () => {
     LIMIT_MS,
   ).catch(() => undefined)
   const backMs = elapsed()
+  const mostInASecond = Math.max(
+    ...returns.map(({ atMs, connected }) => {
+      const before = returns.findLast((earlier) => earlier.atMs <= atMs - 1_000)
+      return connected - (before?.connected ?? 0)
+    }),
+  )
   const ends = await squad.hush()
   const { violations, examples } = await squad.finish(ends)
   const { connected, recovered, told, refused, acknowledged } = await squad.progress()
@@ -94,6 +109,7 @@ it('every gateway is killed at once, and all clients come back', async () => {
     what: `every gateway killed with -9 at once, ${CLIENTS.toLocaleString('en')} clients`,
     measured: [
       `the first back after ${openMs === undefined ? 'no time' : seconds(openMs)}, half after ${halfMs === undefined ? 'no time' : seconds(halfMs)}, ${connected === CLIENTS ? 'all' : connected} after ${seconds(backMs)}`,
+      `at most ${mostInASecond} came back in a second, ${ADMITTED} being what each gateway takes`,
       `${recovered} recovered, ${told} told that they are not`,
       `${acknowledged} messages acknowledged, ${violations} violations, refused meanwhile: ${JSON.stringify(refused)}`,
       `highest memory: ${peaks.map(({ component, peakMiB, share }) => `${component} ${peakMiB.toFixed(0)} MiB (${(100 * share).toFixed(0)} % of its limit)`).join(', ')}`,
