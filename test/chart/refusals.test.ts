@@ -27,6 +27,8 @@ const TYPOS: readonly (readonly [string, Values])[] = [
   ['labls', { metrics: { serviceMonitor: { labls: {} } } }],
   ['values', { apiKeys: { values: ['short'] } }],
   ['logLevel', { settings: { logLevel: 'loud' } }],
+  ['trustedProxies', { limits: { trustedProxies: ['traefik'] } }],
+  ['maxConnections', { gateway: { settings: { maxConnections: 5 } } }],
 ]
 
 /** Combinations that can not be meant, and the sentence that says what to set. */
@@ -38,6 +40,10 @@ const IMPOSSIBLE: readonly (readonly [string, Values])[] = [
   [
     'The API keys are given in more than one way: set one of apiKeys.generate, apiKeys.values and apiKeys.existingSecret.',
     { apiKeys: { generate: true, values: [KEY] } },
+  ],
+  [
+    'limits.connectionsPerAddress would count all that come through the Ingress as one address: set limits.trustedProxies, for instance to 1, or limits.connectionsPerAddress=0.',
+    { ingress: chat, limits: { connectionsPerAddress: 20 } },
   ],
   [
     'redis.mode=external needs to know where Redis is: set redis.external.url or redis.external.existingSecret.',

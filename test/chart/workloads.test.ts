@@ -62,6 +62,20 @@ describe.each(await findHelms())('with $name', (helm: Helm) => {
     expect(envOf(resources, 'gateway').get('TEXT_MAX_BYTES')?.value).toBe('8192')
   })
 
+  it('limits are those of the values, and whose X-Forwarded-For counts is told to every service', async () => {
+    const resources = await helm.render({
+      limits: { trustedProxies: ['10.0.0.0/8', 'fd00::/8'], connectionsPerAddress: 20 },
+    })
+    const gateway = envOf(resources, 'gateway')
+    expect(gateway.get('CONNECTIONS_PER_ADDRESS')?.value).toBe('20')
+    expect(gateway.get('MAX_CONNECTIONS')?.value).toBe('50000')
+    expect(envOf(resources, 'presence').get('HTTP_RATE_PER_SECOND')?.value).toBe('1000')
+    for (const component of COMPONENTS)
+      expect(envOf(resources, component).get('TRUSTED_PROXIES')?.value).toBe('10.0.0.0/8,fd00::/8')
+    const hops = envOf(await helm.render({ limits: { trustedProxies: 1 } }), 'gateway')
+    expect(hops.get('TRUSTED_PROXIES')?.value).toBe('1')
+  })
+
   it('a pod has the time that its drain takes, and the process a second less than what is left', async () => {
     const graceOf = async (values: Values, component: string): Promise<readonly unknown[]> => {
       const resources = await helm.render(values)

@@ -84,6 +84,35 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- end }}
 {{- end -}}
 
+{{/* What one caller may take. Argument: list $ component */}}
+{{- define "roomcast.limitsEnv" -}}
+{{- with (index . 0).Values.limits }}
+{{- with .trustedProxies }}
+- name: TRUSTED_PROXIES
+  value: {{ kindIs "slice" . | ternary . (list .) | join "," | quote }}
+{{- end }}
+{{- if eq (index $ 1) "gateway" }}
+- name: MAX_CONNECTIONS
+  value: {{ .connectionsPerGateway | int64 | quote }}
+- name: CONNECTIONS_PER_ADDRESS
+  value: {{ .connectionsPerAddress | int64 | quote }}
+- name: CONNECTIONS_PER_USER
+  value: {{ .connectionsPerUser | int64 | quote }}
+- name: CONNECT_RATE_PER_SECOND
+  value: {{ .connectRatePerGateway | int64 | quote }}
+- name: CONNECT_RATE_PER_ADDRESS
+  value: {{ .connectRatePerAddress | int64 | quote }}
+- name: JOIN_RATE_PER_ADDRESS
+  value: {{ .joinRatePerAddress | int64 | quote }}
+- name: ROOM_RATE_PER_SECOND
+  value: {{ .messageRatePerRoom | int64 | quote }}
+{{- else }}
+- name: HTTP_RATE_PER_SECOND
+  value: {{ .httpRatePerCaller | int64 | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* The environment of a component. Argument: list $ component */}}
 {{- define "roomcast.env" -}}
 {{- $root := index . 0 -}}
@@ -133,6 +162,7 @@ to Helm, which would write a large one as 8.64e+07. Argument: a map
 {{- if eq $component "presence" }}
 {{- include "roomcast.dutiesEnv" $root }}
 {{- end }}
+{{- include "roomcast.limitsEnv" . }}
 {{- include "roomcast.settings" (mergeOverwrite (dict) $root.Values.settings $own.settings) }}
 {{- with concat $root.Values.extraEnv $own.extraEnv }}
 {{ toYaml . }}

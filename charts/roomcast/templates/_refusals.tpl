@@ -7,6 +7,7 @@
 {{- include "roomcast.refuseComponent" (list $ .) -}}
 {{- end -}}
 {{- include "roomcast.refuseService" . -}}
+{{- include "roomcast.refuseLimits" . -}}
 {{- include "roomcast.refuseAutoscaling" . -}}
 {{- if .Values.ingress.enabled }}{{ include "roomcast.refuseIngress" . }}{{ end -}}
 {{- include "roomcast.refuseApis" . -}}
@@ -58,6 +59,17 @@
 {{- end -}}
 {{- if and (ne .type "LoadBalancer") (or .loadBalancerClass .loadBalancerSourceRanges) -}}
 {{- fail "gateway.service.loadBalancerClass and gateway.service.loadBalancerSourceRanges are for load balancers: set gateway.service.type=LoadBalancer." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomcast.refuseLimits" -}}
+{{- $limits := .Values.limits -}}
+{{- if and .Values.ingress.enabled (not $limits.trustedProxies) -}}
+{{- range list "connectionsPerAddress" "connectRatePerAddress" "joinRatePerAddress" -}}
+{{- if index $limits . -}}
+{{- fail (printf "limits.%s would count all that come through the Ingress as one address: set limits.trustedProxies, for instance to 1, or limits.%s=0." . .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

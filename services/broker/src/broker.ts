@@ -3,6 +3,7 @@ import { ClientError } from '@roomcast/protocol'
 import { LogUnavailable, type RoomLog } from '@roomcast/roomlog'
 import {
   Closer,
+  keyName,
   latch,
   listenFault,
   serveHealth,
@@ -69,6 +70,9 @@ export async function startBroker(
     title: 'Roomcast broker',
     description: 'Publish to rooms and read them: a page at a time, by long poll, or as a stream.',
     log,
+    limits: config.httpLimits,
+    keyOf: ({ headers }) => keyName(apiKeys, headers.authorization),
+    onRefused: (code) => facts.requestRefused(code),
     clientErrorOf: (error) =>
       error instanceof LogUnavailable
         ? new ClientError('unavailable', 'the room log is away', { cause: error })

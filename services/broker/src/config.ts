@@ -3,12 +3,15 @@ import {
   bytes,
   commonSettings,
   count,
+  httpLimitsOf,
+  httpLimitsSettings,
   ms,
   parseSettings,
   port,
   roomLogSettings,
   secretList,
   type Environment,
+  type HttpLimits,
   type SettingsShape,
 } from '@roomcast/runtime'
 
@@ -42,6 +45,7 @@ export const brokerSettings = {
   STREAM_HEARTBEAT_MS: ms(15_000, 3_600_000, 100).describe(
     'How often an event stream gets a comment, so that proxies do not take it for dead.',
   ),
+  ...httpLimitsSettings,
 } satisfies SettingsShape
 
 export interface Config {
@@ -51,6 +55,7 @@ export interface Config {
   readonly logLevel: string
   readonly internalToken: string | undefined
   readonly shutdownTimeoutMs: number
+  readonly httpLimits: HttpLimits
   readonly redisUrl: string
   readonly redisKeyPrefix: string
   /** Empty: everybody may publish and delete. */
@@ -75,6 +80,7 @@ export function parseConfig(env: Environment): Config {
     logLevel: settings.LOG_LEVEL,
     internalToken: settings.INTERNAL_TOKEN,
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+    httpLimits: httpLimitsOf(settings),
     redisUrl: settings.REDIS_URL,
     redisKeyPrefix: settings.REDIS_KEY_PREFIX,
     apiKeys: settings.API_KEYS ?? [],

@@ -1,4 +1,4 @@
-import type { AppendResult, RoomId } from '@roomcast/protocol'
+import { ERROR_CODES, type AppendResult, type ErrorCode, type RoomId } from '@roomcast/protocol'
 import type { Log, Telemetry } from '@roomcast/runtime'
 import type { HeldRequests } from './held-requests.ts'
 
@@ -11,6 +11,8 @@ const RESULTS = ['appended', 'out_of_order', 'failed'] as const satisfies Append
 
 /** What happens in this service: one function per fact, each its counter and its log line. */
 export interface Facts {
+  /** A request was answered with a problem. */
+  requestRefused(code: ErrorCode): void
   /** One call of the log's `append` was answered: of one request, however many rooms and messages it has. */
   appendAnswered(results: readonly AppendResult[], durationMs: number): void
   /** A caller hears that the log is away, after what was tried. */
@@ -59,7 +61,12 @@ export function createFacts({
     })
     .addCallback((gauge) => gauge.observe(held.count('poll')))
 
+  const refused = meter.createCounter('roomcast_broker_refused', {
+    description: 'Requests to the HTTP API that were answered with a problem, by its code.',
+  })
+  for (const reason of Object.keys(ERROR_CODES)) refused.add(0, { reason })
   return {
+    requestRefused: (reason) => refused.add(1, { reason }),
     appendAnswered(results, durationMs) {
       duration.record(durationMs / 1_000)
       const counts = { appended: 0, out_of_order: 0, failed: 0 }

@@ -5,10 +5,9 @@ import {
   ROOM_NAMESPACE_PREFIX,
   roomNamespace,
   roomOfNamespace,
-  ROOMS_PER_CONNECTION_MAX,
   type Refusal,
 } from '@roomcast/protocol'
-import { namespacesOf, wasClosedByClient } from './engine/connection.ts'
+import { countNamespace, uncountNamespace, wasClosedByClient } from './engine/connection.ts'
 import { releaseHandshake } from './engine/slim.ts'
 import type { CloseReason } from './facts.ts'
 import type { Context } from './member/context.ts'
@@ -36,7 +35,7 @@ type Reply = (answer: object) => void
  * by its acknowledgement, else a refusal by an `error` message to that socket. The connection stays.
  */
 export function serveChat(io: ChatServer, context: Context): void {
-  const { log } = context
+  const { config, entrances, facts, floods, log } = context
   const say = createSay(context)
 
   const refuse = (socket: ChatSocket, ack: Reply | undefined, error: unknown): void => {
@@ -54,6 +53,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   ): void => {
     void (async () => {
       try {
+        floods.check(socket.conn)
         const result = await handle()
         ack?.(result)
       } catch (error) {
@@ -88,6 +88,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   function onSay(this: ChatSocket, ...args: unknown[]): void {
     const { request, ack } = split(args)
     try {
+      floods.check(this.conn)
       say(this, request, (result) => {
         if (result instanceof Error) refuse(this, ack, result)
         else ack?.(result)
@@ -102,6 +103,7 @@ export function serveChat(io: ChatServer, context: Context): void {
     refuse(this, split(args).ack, new ClientError('not_found', message))
   }
   function onDisconnect(this: ChatSocket, reason: string): void {
+    uncountNamespace(this)
     const session = sessionOf(this)
     dropEarlySays(session)
     const { member } = session
@@ -110,6 +112,7 @@ export function serveChat(io: ChatServer, context: Context): void {
   }
 
   const onConnection = (socket: ChatSocket): void => {
+    entrances.entered(socket.conn)
     openSession(socket, newSession(destinationOf(socket)))
     socket.onAny(onAny)
     socket.on('join', onJoin)
@@ -128,8 +131,11 @@ export function serveChat(io: ChatServer, context: Context): void {
     if (typeof outcome === 'string') log.debug({ sid: socket.id, reason: outcome }, 'not recovered')
     // Nothing was learnt: close the connection, so that the client keeps its id and offset, and comes back with them.
     if (outcome === 'unavailable' || outcome === 'raced') socket.conn.close()
-    else if (namespacesOf(socket) > ROOMS_PER_CONNECTION_MAX) {
-      next(new Error(`at most ${ROOMS_PER_CONNECTION_MAX} rooms over one connection`))
+    else if (countNamespace(socket) > config.limits.roomsPerConnection) {
+      uncountNamespace(socket)
+      facts.refused('rooms')
+      const message = `at most ${config.limits.roomsPerConnection} rooms over one connection`
+      next(Object.assign(new Error(message), { data: { code: 'too_many' } }))
     } else next()
   }
 

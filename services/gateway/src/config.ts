@@ -6,7 +6,6 @@ import {
   commonSettings,
   count,
   flag,
-  list,
   ms,
   parseSettings,
   port,
@@ -16,6 +15,7 @@ import {
   type SettingsShape,
 } from '@roomcast/runtime'
 import { z } from 'zod'
+import { limitsOf, limitsSettings, type LimitsConfig } from './limits-config.ts'
 
 export const gatewaySettings = {
   ...commonSettings,
@@ -38,13 +38,6 @@ export const gatewaySettings = {
     .max(253)
     .optional()
     .describe('Name of the pod, from the downward API; else the host name and the process id.'),
-  CORS_ORIGINS: list(
-    'origin',
-    /^(\*|https?:\/\/[^/\s]+)$/,
-    'must be origins such as https://example.org, or *',
-  )
-    .optional()
-    .describe('Origins of pages on other hosts that may connect, separated by commas, or `*`.'),
   ALLOW_EIO3: flag(true).describe('Whether Socket.IO v2 clients are accepted.'),
   PING_INTERVAL_MS: ms(25_000, 3_600_000, 100).describe('How often each connection is pinged.'),
   PING_TIMEOUT_MS: ms(20_000, 3_600_000, 100).describe(
@@ -105,6 +98,7 @@ export const gatewaySettings = {
   OUTBOX_REST_MS: ms(10, 1_000).describe(
     'How long after a request to a broker the messages of other rooms wait, so that they go together. 0 sends each at once.',
   ),
+  ...limitsSettings,
 } satisfies SettingsShape
 
 export interface Config {
@@ -122,7 +116,6 @@ export interface Config {
   readonly advertiseHost: string
   readonly advertiseAddress: string | undefined
   readonly pod: string
-  readonly corsOrigins: readonly string[] | undefined
   readonly allowEio3: boolean
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
@@ -143,6 +136,7 @@ export interface Config {
   readonly outboxMaxMessages: number
   readonly outboxMaxBytes: number
   readonly outboxRestMs: number
+  readonly limits: LimitsConfig
 }
 
 /** Throws `SettingsError` with every fault at once. */
@@ -162,7 +156,6 @@ export function parseConfig(env: Environment): Config {
     advertiseHost: e.POD_IP ?? '127.0.0.1',
     advertiseAddress: e.ADVERTISE_ADDRESS,
     pod: e.POD_NAME ?? `${hostname()}-${process.pid}`,
-    corsOrigins: e.CORS_ORIGINS,
     allowEio3: e.ALLOW_EIO3,
     pingIntervalMs: e.PING_INTERVAL_MS,
     pingTimeoutMs: e.PING_TIMEOUT_MS,
@@ -183,5 +176,6 @@ export function parseConfig(env: Environment): Config {
     outboxMaxMessages: e.OUTBOX_MAX_MESSAGES,
     outboxMaxBytes: e.OUTBOX_MAX_BYTES,
     outboxRestMs: e.OUTBOX_REST_MS,
+    limits: limitsOf(e),
   }
 }

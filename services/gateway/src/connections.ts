@@ -19,6 +19,8 @@ export interface Connections {
    * disconnect packet, which tells them to stay away. What was written before is sent; after `CLOSE_WAIT_MS` it is over.
    */
   close(count: number, reason: CloseReason): void
+  /** The same for this one. */
+  end(connection: EngineConnection, reason: CloseReason): void
   /** Says why a connection is about to end, where that is known better than Engine.IO will tell. */
   blame(connection: object, reason: CloseReason): void
 }
@@ -66,6 +68,12 @@ export function countConnections(
     }, CLOSE_WAIT_MS)
   }
 
+  const end = (connection: EngineConnection, reason: CloseReason): void => {
+    if (!open.has(connection) || closing.has(connection)) return
+    blamed.set(connection, reason)
+    close(connection)
+  }
+
   return {
     byTransport,
     open: () => open.size,
@@ -76,10 +84,10 @@ export function countConnections(
         if (left === 0) return
         if (closing.has(connection)) continue
         left--
-        blamed.set(connection, reason)
-        close(connection)
+        end(connection, reason)
       }
     },
+    end,
     blame: (connection, reason) => void blamed.set(connection, reason),
   }
 }

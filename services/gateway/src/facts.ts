@@ -9,6 +9,10 @@ export const CLOSE_REASONS = [
   'ping_timeout',
   'slow',
   'bad_packet',
+  /** It went on sending far more than it may. */
+  'flood',
+  /** It did not enter a namespace in time. */
+  'no_connect',
   /** The gateway ends. */
   'drain',
   /** It had too many connections. */
@@ -17,12 +21,48 @@ export const CLOSE_REASONS = [
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
+/** What a limit refused, as a closed set. */
+export const REFUSALS = [
+  /** A new connection of a page whose origin may not. */
+  'origin',
+  /** A new connection: there are as many as the gateway takes. */
+  'full',
+  /** A new connection: too many came to this gateway at a time. */
+  'handshakes',
+  /** A new connection: its address has as many as it may. */
+  'address_connections',
+  /** A new connection: too many came from its address in a short time. */
+  'address_handshakes',
+  /** A new connection while the gateway ends. */
+  'ending',
+  /** A new connection that is to go to another gateway. */
+  'shed',
+  /** A namespace beyond those that a connection may enter. */
+  'rooms',
+  /** An event of a connection that sent too much in a short time. */
+  'events',
+  /** A `say` of one socket. */
+  'says',
+  /** A `say` in a room in which too much is said. */
+  'room_messages',
+  /** A `join` of one socket. */
+  'joins',
+  /** A `join` from one address. */
+  'address_joins',
+  /** A `join` of a user with as many connections as he may have. */
+  'user_connections',
+  'history',
+  'members',
+] as const
+export type Refused = (typeof REFUSALS)[number]
+
 /** What is true now, for the gauges. */
 export interface Levels {
   readonly connections: Readonly<Record<TransportName, number>>
   readonly members: number
   readonly rooms: number
   readonly outboxMessages: number
+  readonly waitingHandshakes: number
 }
 
 /** How attempts to recover a session ended. */
@@ -58,6 +98,7 @@ export interface Facts {
   /** Seconds from the append to the write towards the members. */
   deliveryLatency(seconds: number): void
   connectionClosed(reason: CloseReason): void
+  refused(what: Refused): void
   feedRepaired(reason: RepairReason): void
   /** A feed found that entries before its next one are no longer in the log. */
   entriesLost(): void
@@ -95,6 +136,11 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     })
     .addCallback((result) => result.observe(levels().outboxMessages))
   meter
+    .createObservableGauge('roomcast_gateway_waiting_handshakes', {
+      description: 'New connections that wait for their turn.',
+    })
+    .addCallback((result) => result.observe(levels().waitingHandshakes))
+  meter
     .createObservableCounter('roomcast_gateway_messages_received', {
       description: '`say`s that were accepted.',
     })
@@ -116,6 +162,9 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   const closed = meter.createCounter('roomcast_gateway_closed', {
     description: 'Connections that ended, by reason.',
   })
+  const refusals = meter.createCounter('roomcast_gateway_refused', {
+    description: 'What was refused because of a limit, by which.',
+  })
   const gaps = meter.createCounter('roomcast_gateway_gaps', {
     description:
       'Times that a room was read from the log because its feed had a gap or was interrupted, by reason.',
@@ -131,6 +180,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
   })
   // A counter that was never touched is absent from a scrape; operators should see a zero.
   for (const reason of CLOSE_REASONS) closed.add(0, { reason })
+  for (const reason of REFUSALS) refusals.add(0, { reason })
   for (const reason of ['gap', 'resumed', 'behind'] satisfies RepairReason[])
     gaps.add(0, { reason })
   for (const result of RECOVERY_RESULTS) recoveries.add(0, { result })
@@ -145,6 +195,7 @@ export function createFacts({ meter }: Telemetry, levels: () => Levels): Facts {
     recovery: (result) => recoveries.add(1, { result }),
     deliveryLatency: (seconds) => latency.record(seconds),
     connectionClosed: (reason) => closed.add(1, { reason }),
+    refused: (reason) => refusals.add(1, { reason }),
     feedRepaired: (reason) => gaps.add(1, { reason }),
     entriesLost: () => lost.add(1),
   }

@@ -12,15 +12,21 @@ import {
   type Telemetry,
 } from '@roomcast/runtime'
 import { Server } from 'socket.io'
+import { createAddressRate } from './address-rate.ts'
 import { chooseAdapter, type ClusterConnections } from './adapter.ts'
 import { createBrokerClient } from './broker-client.ts'
 import { serveChat } from './chat.ts'
+import { clientAddresses } from './client-address.ts'
 import type { Config } from './config.ts'
+import { limitConnections } from './connection-limits.ts'
 import { countConnections } from './connections.ts'
 import { drain } from './drain.ts'
 import { gatherHandshakes } from './engine/connection.ts'
+import { watchEntrances } from './entrances.ts'
 import { createFacts } from './facts.ts'
 import { createFanout } from './fanout.ts'
+import { watchFloods } from './floods.ts'
+import { createRefuse } from './handshakes.ts'
 import type { Context, Quit } from './member/context.ts'
 import { announceQuit } from './member/leave.ts'
 import type { Member } from './member/member.ts'
@@ -29,6 +35,7 @@ import { createLostGateways } from './lost-gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSessionIds } from './session-id.ts'
 import { createOutbox, FLIGHTS_MAX } from './outbox.ts'
+import { createOrigins } from './origins.ts'
 import { createPages } from './pages.ts'
 import { createPresenceClient } from './presence-client.ts'
 import { createQuits } from './quits.ts'
@@ -36,9 +43,11 @@ import { createRecovery, withholdPids } from './recovery.ts'
 import { keepSessions } from './session-keeper.ts'
 import { startReporter } from './reporter.ts'
 import { guardRequests } from './requests.ts'
+import { createRoomRate } from './room-rate.ts'
 import { createRooms } from './rooms.ts'
 import { createShedding } from './shed.ts'
 import type { ChatServer } from './sockets.ts'
+import { createUserConnections } from './user-connections.ts'
 
 /** What an owner of a session may be late with its pings, because it is busy, before it counts as silent. In milliseconds. */
 const SILENCE_MARGIN_MS = 1_000
@@ -75,12 +84,13 @@ export interface Gateway extends Service {
  */
 export async function startGateway(config: Config, deps: GatewayDeps): Promise<Gateway> {
   const { log, telemetry, roomLog, now } = deps
+  const { limits } = config
   const instance = randomBytes(8).toString('hex')
   /** For durations: it is not set back or forth, as the time of day may be. */
   const clock = (): number => performance.now()
   const closer = new Closer()
   try {
-    const pages = await createPages()
+    const pages = await createPages(limits)
     closer.add(() => pages.close())
     let isEnding = false
 
@@ -91,6 +101,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       facts: () => facts,
       log,
     })
+    const origins = createOrigins(limits.corsOrigins)
     const io: ChatServer = new Server(pages.server, {
       path: deps.application?.path ?? '/socket.io',
       allowEIO3: config.allowEio3,
@@ -98,6 +109,8 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       pingTimeout: config.pingTimeoutMs,
       maxHttpBufferSize: config.maxPayloadBytes,
       perMessageDeflate: false,
+      connectTimeout: limits.connectTimeoutMs,
+      upgradeTimeout: limits.upgradeTimeoutMs,
       cleanupEmptyChildNamespaces: true,
       adapter: chooseAdapter({
         channelPrefix: `${config.redisKeyPrefix}:socket.io`,
@@ -109,14 +122,30 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
         maxDisconnectionDuration: config.recoveryWindowMs,
         skipMiddlewares: false,
       },
-      ...corsOf(config),
+      ...(origins.cors === undefined ? {} : { cors: origins.cors }),
     })
     withholdPids(io)
     gatherHandshakes(io.engine)
+    const refuse = createRefuse(config.affinityCookie)
+    const connectionLimits = limitConnections(io.engine, {
+      limits,
+      origins,
+      addresses: clientAddresses(limits.trustedProxies),
+      refuse,
+      isEnding: () => isEnding,
+      open: () => connections.open(),
+      facts: () => facts,
+      log,
+      now: clock,
+    })
+    closer.add(() => connectionLimits.close())
     guardRequests(io.engine, {
       isEnding: () => isEnding,
       turnsAway: () => shedding.turnsAway(),
       affinityCookie: config.affinityCookie,
+      refuse,
+      onRefused: (reason) => facts.refused(reason),
+      limits: connectionLimits.guards,
       silenceMs: config.pingIntervalMs + config.pingTimeoutMs,
       now: clock,
     })
@@ -130,10 +159,25 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       members: rooms.members(),
       rooms: rooms.count(),
       outboxMessages: outbox.size(),
+      waitingHandshakes: connectionLimits.waiting(),
     }))
     const connections = countConnections(io.engine, facts, () =>
       reporter.connections(connections.byTransport),
     )
+    const floods = watchFloods(io.engine, {
+      packetsPerSecond: limits.eventRatePerSecond,
+      bytesPerSecond: limits.byteRatePerSecond,
+      slowClientBytes: config.slowClientBytes,
+      connections,
+      facts,
+      now: clock,
+    })
+    const entrances = watchEntrances(io.engine, {
+      timeoutMs: limits.connectTimeoutMs,
+      connections,
+      now: clock,
+    })
+    closer.add(() => entrances.close())
     const shedding = createShedding(connections, { now: clock, log })
     const fanout = createFanout<Member>({
       pacing: { rest: config.fanoutRest, maxDelayMs: config.fanoutMaxDelayMs },
@@ -172,6 +216,7 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       fanout,
       facts,
       log,
+      newRate: () => createRoomRate(limits.roomRatePerSecond, clock),
       onClosed: (room) => outbox.forget(room),
     })
     closer.add(() => rooms.close())
@@ -223,6 +268,10 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
       config,
       rooms,
       outbox,
+      floods,
+      entrances,
+      users: createUserConnections(limits.connectionsPerUser),
+      joinsByAddress: createAddressRate(limits.joinRatePerAddress, clock),
       quits,
       reporter,
       presence,
@@ -235,7 +284,11 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     }
     const lostGateways = createLostGateways(context, clock)
     if (deps.application === undefined) serveChat(io, context)
-    else deps.application.serve(io)
+    else {
+      // Its connections enter nothing that is known here.
+      entrances.close()
+      deps.application.serve(io)
+    }
     const refresher = keepSessions(context)
     closer.add(() => refresher.close())
     closer.add(() => io.engine.close())
@@ -280,15 +333,6 @@ export async function startGateway(config: Config, deps: GatewayDeps): Promise<G
     await closer.close().catch(() => undefined)
     throw error
   }
-}
-
-/**
- * Credentials are allowed, since v2 clients always send them and a cookie may pin a client to its gateway; they prove nothing here.
- * `*` then has to be each caller's own origin: browsers refuse the star together with credentials.
- */
-function corsOf({ corsOrigins }: Config) {
-  if (corsOrigins === undefined) return {}
-  return { cors: { origin: corsOrigins.includes('*') || [...corsOrigins], credentials: true } }
 }
 
 async function listenPages(

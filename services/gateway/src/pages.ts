@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import helmet from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
 import { fastify, type FastifyInstance } from 'fastify'
+import type { LimitsConfig } from './limits-config.ts'
 
 /** How long a browser may keep the client without asking, in milliseconds. Short, since its name does not change with its version. */
 const CLIENT_MAX_AGE_MS = 300_000
@@ -20,9 +21,27 @@ const CLIENT_FILES = [
   ['/static/socket.io.min.js.map', 'socket.io.min.js.map'],
 ] as const
 
+/** How often connections whose requests take too long to arrive are looked for, in milliseconds: they last so much longer at most. */
+const CHECK_INTERVAL_MS = 1_000
+
+/** What an HTTP request may take, whatever it asks for. */
+export type HttpLimits = Pick<
+  LimitsConfig,
+  'requestTimeoutMs' | 'headersTimeoutMs' | 'maxHeaderBytes'
+>
+
 /** The chat page at `/`, its files below `/static/chat/`, and the stock Socket.IO client at `/static/socket.io.js`. */
-export async function createPages(): Promise<FastifyInstance> {
-  const app = fastify({ logger: false, forceCloseConnections: 'idle' })
+export async function createPages(limits: HttpLimits): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: limits.requestTimeoutMs,
+    http: {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    },
+  })
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,

@@ -2,7 +2,7 @@ import { ServerResponse, type IncomingHttpHeaders, type IncomingMessage } from '
 import type { Duplex } from 'node:stream'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import { engineConnection, isUpgrading, sidOf } from './engine/connection.ts'
-import { refuseHandshakes } from './handshakes.ts'
+import { refuseHandshakes, type Refuse } from './handshakes.ts'
 import { createOvertakenPolls } from './overtaken-polls.ts'
 import { createRepeatedPolls } from './repeated-polls.ts'
 
@@ -14,13 +14,14 @@ export interface Request {
   readonly headers: IncomingHttpHeaders
   /** The socket of an upgrade: what Engine.IO has for its response only looks like one. */
   readonly upgrade: Duplex | undefined
+  readonly raw: IncomingMessage
 }
 
 export type Guard = (request: Request, res: ServerResponse, next: (refused?: Error) => void) => void
 
 /**
  * What stands between a request and Engine.IO: new connections are refused while the gateway ends or sends some elsewhere, and those
- * of no version of the protocol; a poll that comes after its connection's time ends it, and so does one that a proxy repeats; a poll that its client's close
+ * of no version of the protocol, and those that are over a limit; a poll that comes after its connection's time ends it, and so does one that a proxy repeats; a poll that its client's close
  * has overtaken is answered; one that comes during an upgrade waits for its end.
  */
 export function guardRequests(
@@ -30,15 +31,20 @@ export function guardRequests(
     /** Asked for each new connection that was led here by the affinity cookie: whether it is to go elsewhere. */
     readonly turnsAway: () => boolean
     readonly affinityCookie: string | undefined
+    readonly refuse: Refuse
+    readonly onRefused: (reason: 'ending' | 'shed') => void
+    /** What else stands before new connections. */
+    readonly limits: readonly Guard[]
     /** How long a connection may say nothing: the interval of pings and the time that the answer to one may take, in milliseconds. */
     readonly silenceMs: number
     readonly now: () => number
   },
 ): void {
-  const { isEnding, turnsAway, affinityCookie, silenceMs, now } = options
+  const { silenceMs, now } = options
   const guards = [
-    refuseHandshakes({ isEnding, turnsAway, affinityCookie }),
+    refuseHandshakes(options),
     refuseUnknownVersions,
+    ...options.limits,
     endOverdue(engine, silenceMs, now),
     watchPolls(engine, now),
     holdWhileUpgrading(engine),
@@ -52,7 +58,13 @@ export function guardRequests(
       ) => {
         const { method, headers, _query: query = {}, socket } = req
         guard(
-          { method, query, headers, upgrade: res instanceof ServerResponse ? undefined : socket },
+          {
+            method,
+            query,
+            headers,
+            upgrade: res instanceof ServerResponse ? undefined : socket,
+            raw: req,
+          },
           res,
           next,
         )

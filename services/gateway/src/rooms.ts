@@ -4,6 +4,7 @@ import type { Log } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
 import { countMessage, type Fanout, type RoomFanout } from './fanout.ts'
 import type { Member } from './member/member.ts'
+import type { RoomRate } from './room-rate.ts'
 
 /** How often the heads of all rooms are compared with what was delivered, in milliseconds. It also keeps their numbers alive. */
 const COMPARE_INTERVAL_MS = 10_000
@@ -17,6 +18,8 @@ export interface LocalRoom {
   size: number
   /** Members in the whole cluster as presence last told, 0 before. */
   clusterCount: number
+  /** Undefined when there is no limit. */
+  readonly rate: RoomRate | undefined
 }
 
 /** The rooms with members here: each is followed while it has one. */
@@ -52,25 +55,31 @@ export function createRooms(options: {
   readonly fanout: Fanout<Member>
   readonly facts: Facts
   readonly log: Log
+  /** The rate of a room that opens. */
+  readonly newRate: () => RoomRate | undefined
   /** The last member left: nothing more will come from here. */
   readonly onClosed: (room: RoomId) => void
 }): Rooms {
-  const { roomLog, fanout, facts, log, onClosed } = options
+  const { roomLog, fanout, facts, log, newRate, onClosed } = options
   const openings = new Map<RoomId, Opening>()
   const rooms = new Map<RoomId, LocalRoom>()
   let memberCount = 0
 
   const open = async (id: RoomId): Promise<LocalRoom> => {
     const delivery = fanout.open()
+    const rate = newRate()
     const feed = await RoomFeed.open(roomLog, id, {
-      onRun: (run: Run) => delivery.deliver(run),
+      onRun: (run: Run) => {
+        rate?.logged(run.entries.length)
+        delivery.deliver(run)
+      },
       onRepair: (reason) => facts.feedRepaired(reason),
       onLost: () => {
         facts.entriesLost()
         log.warn({ room: id }, 'messages were gone from the log before they were delivered')
       },
     })
-    const room: LocalRoom = { id, feed, fanout: delivery, size: 0, clusterCount: 0 }
+    const room: LocalRoom = { id, feed, fanout: delivery, size: 0, clusterCount: 0, rate }
     rooms.set(id, room)
     return room
   }

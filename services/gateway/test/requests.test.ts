@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Server } from 'socket.io'
 import { WebSocket } from 'ws'
+import { createRefuse } from '../src/handshakes.ts'
 import { guardRequests } from '../src/requests.ts'
 
 const SILENCE_MS = 45_000
+const AFFINITY_COOKIE = 'roomcast; Path=/'
 
 const io = new Server({ allowEIO3: true })
 let url: string
@@ -18,7 +20,10 @@ beforeAll(async () => {
   guardRequests(io.engine, {
     isEnding: () => isEnding,
     turnsAway: () => false,
-    affinityCookie: 'roomcast; Path=/',
+    affinityCookie: AFFINITY_COOKIE,
+    refuse: createRefuse(AFFINITY_COOKIE),
+    onRefused: () => undefined,
+    limits: [],
     silenceMs: SILENCE_MS,
     now: () => now,
   })

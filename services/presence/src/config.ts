@@ -5,11 +5,14 @@ import { REPORT_BEAT_INTERVAL_MS } from '@roomcast/protocol'
 import {
   commonSettings,
   count,
+  httpLimitsOf,
+  httpLimitsSettings,
   ms,
   parseSettings,
   port,
   secretList,
   type Environment,
+  type HttpLimits,
   type SettingsShape,
 } from '@roomcast/runtime'
 
@@ -41,6 +44,7 @@ export const presenceSettings = {
     .max(253)
     .optional()
     .describe('Name of the pod, from the downward API; else the host name and the process id.'),
+  ...httpLimitsSettings,
   ...dutiesSettings,
 } satisfies SettingsShape
 
@@ -59,6 +63,7 @@ export interface Config {
   readonly pod: string
   readonly duties: DutiesConfig
   readonly shutdownTimeoutMs: number
+  readonly httpLimits: HttpLimits
 }
 
 /** Throws a `SettingsError` that names every bad variable. */
@@ -77,5 +82,6 @@ export function parseConfig(env: Environment): Config {
     pod: settings.POD_NAME ?? `${hostname()}-${process.pid}`,
     duties: dutiesOf(settings),
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+    httpLimits: httpLimitsOf(settings),
   }
 }

@@ -1,10 +1,12 @@
-import type { GatewayInfo } from '@roomcast/protocol'
+import { ERROR_CODES, type ErrorCode, type GatewayInfo } from '@roomcast/protocol'
 import type { Log, Telemetry } from '@roomcast/runtime'
 import type { PresenceState } from './state.ts'
 import { statsOf } from './views.ts'
 
 /** What happens in this service: one function per fact, each its counter and its log line. */
 export interface Facts {
+  /** A request was answered with a problem. */
+  requestRefused(code: ErrorCode): void
   stateAsked(instance: string | undefined): void
   leaseExpired(gateway: GatewayInfo): void
   linkRefused(instance: string | undefined, code: number, reason: string): void
@@ -62,7 +64,12 @@ export function createFacts({
   })
   // A counter that was never touched is absent from a scrape; operators should see a zero.
   for (const counter of [resends, expiredLeases, refusedLinks, slowStreams]) counter.add(0)
+  const refused = meter.createCounter('roomcast_presence_refused', {
+    description: 'Requests to the HTTP API that were answered with a problem, by its code.',
+  })
+  for (const reason of Object.keys(ERROR_CODES)) refused.add(0, { reason })
   return {
+    requestRefused: (reason) => refused.add(1, { reason }),
     stateAsked: (instance) => {
       resends.add(1)
       log.info({ instance }, 'asked a gateway for its whole state')

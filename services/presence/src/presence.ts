@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import {
   Closer,
+  keyName,
   listenFault,
   serveHealth,
   VERSION,
@@ -75,6 +76,9 @@ export async function startPresence(
     title: 'Roomcast presence',
     description: 'Who is connected where: totals, gateways, rooms and their members.',
     log,
+    limits: config.httpLimits,
+    keyOf: ({ headers }) => keyName(apiKeys, headers.authorization),
+    onRefused: (code) => facts.requestRefused(code),
   })
   api.register(statsRoute({ state }))
   api.register(gatewaysRoute({ state }))

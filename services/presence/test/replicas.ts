@@ -20,6 +20,7 @@ const base: Config = {
   maxStreams: 200,
   pod: 'presence-test',
   duties: parseConfig({}).duties,
+  httpLimits: { ratePerSecond: 0, trustedProxies: [] },
   shutdownTimeoutMs: 5_000,
 }
 

@@ -19,7 +19,7 @@ export const ERROR_CODES = {
   already_joined: { status: 409, retryable: false },
   /** No credentials, or wrong ones. */
   unauthorized: { status: 401, retryable: false },
-  /** The credentials do not allow it. */
+  /** The credentials do not allow it, or the page's origin does not. */
   forbidden: { status: 403, retryable: false },
   /** The body is over the limit. */
   too_large: { status: 413, retryable: false },
@@ -27,7 +27,9 @@ export const ERROR_CODES = {
   unsupported_media_type: { status: 415, retryable: false },
   /** Too many in too short a time; `retryAfterMs` says when the next is accepted. */
   rate_limited: { status: 429, retryable: true },
-  /** A queue is full. */
+  /** As many are there as may be: connections of one user or address, rooms of one connection. It passes when others end. */
+  too_many: { status: 429, retryable: true },
+  /** A queue is full, or a gateway has as many connections as it takes. */
   busy: { status: 503, retryable: true },
   /** The log, or for `members` presence, can't be reached. Whether a message was taken is unknown: send it again with the same `id`. */
   unavailable: { status: 503, retryable: true },

@@ -39,7 +39,7 @@ export const APPEND_ROOMS_MAX = 256
 export const APPEND_REQUEST_MAX_BYTES = 16 * 1_048_576
 /** Default of `MAX_PAYLOAD_BYTES`: bytes of one Engine.IO packet or polling body, enough for the largest `say` with every character escaped. */
 export const MAX_PAYLOAD_BYTES = 131_072
-/** Namespaces, the main one included, that one connection may join. */
+/** Default of `ROOMS_PER_CONNECTION`: namespaces, the main one included, that one connection may enter. */
 export const ROOMS_PER_CONNECTION_MAX = 100
 /** `say`s that a socket which has not joined yet may have waiting for its `join`. */
 export const EARLY_SAY_MAX = 16

@@ -24,6 +24,16 @@ export function isInternalCaller(
     : caller.token !== undefined && isSameSecret(caller.token, token)
 }
 
+/** A name for the key that an `Authorization` header presents, when it is one of these: the same each time, and not the key. */
+export function keyName(
+  keys: readonly string[],
+  authorization: string | undefined,
+): string | undefined {
+  return authorization !== undefined && hasKey(keys, authorization)
+    ? digest(authorization).toString('base64url')
+    : undefined
+}
+
 /** Whether an `Authorization` header presents one of the keys. */
 export function hasKey(keys: readonly string[], authorization: string | undefined): boolean {
   const presented = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]

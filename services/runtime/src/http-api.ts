@@ -1,7 +1,7 @@
 import { STATUS_CODES, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
-import { fastify, type FastifyInstance, type FastifyReply } from 'fastify'
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import {
   hasZodFastifySchemaValidationErrors,
   jsonSchemaTransform,
@@ -15,6 +15,8 @@ import {
   type ClientError,
   type ErrorCode,
 } from '@roomcast/protocol'
+import type { HttpLimits } from './http-limits.ts'
+import { limitRates } from './http-rates.ts'
 import type { Log } from './log.ts'
 import { VERSION } from './version.ts'
 
@@ -23,6 +25,10 @@ const PROBLEM_TYPE = 'application/problem+json'
 const ROOM_PARAM_MAX_CHARS = 16_384
 /** How long a request may take to arrive whole, in milliseconds: a body in drops does not hold a connection for ever. */
 const REQUEST_ARRIVAL_MS = 30_000
+/** How long the head of a request may take, in milliseconds. */
+const HEADERS_ARRIVAL_MS = 10_000
+/** How often requests that take too long are looked for, in milliseconds. */
+const ARRIVAL_CHECK_INTERVAL_MS = 1_000
 /** How often connections that have become idle are closed while the server ends, in milliseconds. */
 const CLOSE_IDLE_INTERVAL_MS = 20
 /** How long answers may take while the server ends, in milliseconds: after it their connections are cut. */
@@ -38,11 +44,20 @@ export function createHttpApi({
   title,
   description,
   log,
+  limits = NO_LIMITS,
   clientErrorOf = () => undefined,
+  keyOf = () => undefined,
+  onRefused = () => undefined,
 }: {
   readonly title: string
   readonly description: string
   readonly log: Log
+  /** Unless given, callers may ask as much as they like, and are who the connection comes from. */
+  readonly limits?: HttpLimits
+  /** Names the key of a request that presents a good one, without telling it. */
+  readonly keyOf?: (request: FastifyRequest) => string | undefined
+  /** Is told of every request that is answered with a problem. */
+  readonly onRefused?: (code: ErrorCode) => void
   /** What a caller is told of an error that is not a fault of this service, such as a store that is away. */
   readonly clientErrorOf?: (error: unknown) => ClientError | undefined
 }): FastifyInstance {
@@ -54,12 +69,22 @@ export function createHttpApi({
     exposeHeadRoutes: false,
     return503OnClosing: false,
     requestTimeout: REQUEST_ARRIVAL_MS,
+    http: {
+      headersTimeout: HEADERS_ARRIVAL_MS,
+      connectionsCheckingInterval: ARRIVAL_CHECK_INTERVAL_MS,
+    },
+    trustProxy: trustOf(limits.trustedProxies),
     routerOptions: { maxParamLength: ROOM_PARAM_MAX_CHARS },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
   })
+  const refuse = (reply: FastifyReply, body: Problem): FastifyReply => {
+    onRefused(body.code)
+    return sendProblem(reply, body)
+  }
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   acceptJson(app)
+  limitRates(app, limits.ratePerSecond, keyOf)
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(clientErrorOf(error) ?? error)
     // A caller that went away while it sent its request is not a fault, and hears no answer.
@@ -69,10 +94,10 @@ export function createHttpApi({
         'request failed',
       )
     }
-    return sendProblem(reply, problem)
+    return refuse(reply, problem)
   })
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(
+    refuse(
       reply,
       problem('not_found', { detail: `no ${request.method} ${pathOf(request.url)} here` }),
     ),
@@ -92,6 +117,15 @@ export function createHttpApi({
     done()
   })
   return app
+}
+
+const NO_LIMITS: HttpLimits = { ratePerSecond: 0, trustedProxies: [] }
+
+function trustOf(
+  trusted: HttpLimits['trustedProxies'],
+): ((address: string, hop: number) => boolean) | string[] | false {
+  if (typeof trusted === 'number') return (_address, hop) => hop < trusted
+  return trusted.length === 0 ? false : [...trusted]
 }
 
 /** The `response` entries of a route that may answer these codes. */

@@ -1,5 +1,7 @@
 export * from './access.ts'
+export * from './client-address.ts'
 export * from './health.ts'
+export * from './http-limits.ts'
 export * from './lifecycle.ts'
 export * from './log.ts'
 export * from './replicas.ts'

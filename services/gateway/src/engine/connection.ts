@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
 import type { ChatSocket } from '../sockets.ts'
-import { engineOf, type Engine } from './internals.ts'
+import { engineOf, type Engine, type InnerWebSocket } from './internals.ts'
 
 /** Sends everything that is written to a websocket in this turn of the event loop by one system call. */
 export function gatherWrites(socket: ChatSocket): void {
@@ -23,13 +23,25 @@ function gather(tcp: Socket): void {
   setImmediate(() => tcp.uncork())
 }
 
-/** How many namespaces the connection of a socket has joined, this one included. */
-export function namespacesOf(socket: ChatSocket): number {
-  const { client } = socket as unknown as {
-    readonly client: { readonly sockets: { readonly size: number } }
-  }
-  // A socket is among them only once it is connected.
-  return client.sockets.size + 1
+const ENTERED = Symbol('entered')
+
+interface WithEntered {
+  [ENTERED]?: number
+}
+
+/**
+ * Counts one more namespace for the connection of a socket, and returns how many it has. Socket.IO knows of one only once it is entered: of many that
+ * come in one polling body all would be let in.
+ */
+export function countNamespace({ conn }: ChatSocket): number {
+  const counted = conn as WithEntered
+  return (counted[ENTERED] = (counted[ENTERED] ?? 0) + 1)
+}
+
+/** Counts one less. */
+export function uncountNamespace({ conn }: ChatSocket): void {
+  const counted = conn as WithEntered
+  counted[ENTERED] = (counted[ENTERED] ?? 1) - 1
 }
 
 /** The open connection of an Engine.IO session. */
@@ -70,6 +82,19 @@ export function unsentBytes(socket: ChatSocket): number {
   return bytes
 }
 
+/** The same for a connection, exactly. */
+export function unsentOf(connection: object): number {
+  const { transport, writeBuffer } = connection as Engine
+  let bytes = transport.socket?.bufferedAmount ?? 0
+  for (const { data } of writeBuffer) bytes += data?.length ?? 0
+  return bytes
+}
+
+/** The websocket under a connection, if it has one. */
+export function websocketOf(connection: object): InnerWebSocket | undefined {
+  return (connection as Engine).transport.socket
+}
+
 /** Ends a connection at once and frees what it had buffered; a polite close would hold that until the other side answers. */
 export function terminate(socket: ChatSocket): void {
   terminateConnection(socket.conn)
@@ -77,8 +102,11 @@ export function terminate(socket: ChatSocket): void {
 
 /** The same for a connection, which may carry several sockets. */
 export function terminateConnection(connection: { close(discard: boolean): void }): void {
-  ;(connection as unknown as Engine).transport.socket?.terminate()
+  const { transport } = connection as unknown as Engine
+  transport.socket?.terminate()
   connection.close(true)
+  // A polling transport that was asked politely before waits up to half a minute for a request to answer with it, and hears nothing else.
+  transport.shouldClose?.()
 }
 
 /** Codes with which a websocket is closed by a client that means it: normal closure, and a page that goes away. */

@@ -20,6 +20,8 @@ export interface Engine {
     readonly name: string
     readonly perMessageDeflate?: unknown
     readonly socket?: InnerWebSocket
+    /** Of polling: ends it, while its end waits for a request. */
+    readonly shouldClose?: (() => void) | null
   }
   write(data: string, options: { compress: boolean; wsPreEncodedFrame: readonly Buffer[] }): void
 }

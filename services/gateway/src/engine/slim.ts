@@ -17,7 +17,7 @@ interface Connection extends EventEmitter {
 }
 
 interface Inside extends EventEmitter {
-  readonly handshake: { headers: Headers }
+  readonly handshake: { headers: Headers; auth: Readonly<Record<string, unknown>> }
   readonly conn: Connection
   readonly client: { readonly decoder: { readonly _callbacks: Record<string, unknown[]> } }
   _anyListeners?: unknown[]
@@ -26,16 +26,21 @@ interface Inside extends EventEmitter {
 /** The headers of every handshake that is over. */
 const NO_HEADERS: Headers = Object.freeze({})
 
+/** The credentials of every handshake that is over and asked for nothing by them. */
+const NO_AUTH = Object.freeze({})
+
 /**
  * Lets go of what nobody asks for once a socket is connected, nearly half of an idle connection's heap: the first request with its
  * headers, the handshake's listeners that keep it, and what arrays and tables were given to grow. For each socket when its listeners are
- * in place. `handshake.headers` is empty from then on.
+ * in place. `handshake.headers` is empty from then on, and `handshake.auth` has `retries` alone: what else a client put there would be
+ * held for each of its namespaces.
  */
 export function releaseHandshake(socket: ChatSocket): void {
   const inside = socket as unknown as Inside
   const { handshake, conn, client } = inside
   const { _query, connection } = conn.request
   handshake.headers = NO_HEADERS
+  handshake.auth = handshake.auth['retries'] ? { retries: true } : NO_AUTH
   conn.request = {
     headers: NO_HEADERS,
     _query,

@@ -1,19 +1,28 @@
 import type { RoomId } from '@roomcast/protocol'
 import type { RoomLog, SessionRecord } from '@roomcast/roomlog'
 import type { Log } from '@roomcast/runtime'
+import type { AddressRate } from '../address-rate.ts'
 import type { Config } from '../config.ts'
 import type { Facts } from '../facts.ts'
+import type { Entrances } from '../entrances.ts'
+import type { Floods } from '../floods.ts'
 import type { Outbox } from '../outbox.ts'
 import type { PresenceClient } from '../presence-client.ts'
 import type { Quits } from '../quits.ts'
 import type { Reporter } from '../reporter.ts'
 import type { Rooms } from '../rooms.ts'
+import type { UserConnections } from '../user-connections.ts'
 
 /** What the handlers of client events use. */
 export interface Context {
   readonly config: Config
   readonly rooms: Rooms
   readonly outbox: Outbox
+  readonly floods: Floods
+  readonly entrances: Entrances
+  readonly users: UserConnections
+  /** Joins from each address; undefined when there is no limit. */
+  readonly joinsByAddress: AddressRate | undefined
   readonly quits: Quits<Quit>
   readonly reporter: Pick<Reporter, 'joined' | 'left'>
   readonly presence: Pick<PresenceClient, 'members'>

@@ -20,7 +20,7 @@ const HISTORY_RATE = { perSecond: 5, burst: 20 }
  * does not know the offset any more.
  */
 export async function history(
-  { roomLog, log, now }: Context,
+  { roomLog, facts, log, now }: Context,
   socket: ChatSocket,
   request: unknown,
 ): Promise<HistoryPage> {
@@ -29,6 +29,7 @@ export async function history(
   const bucket = (sessionOf(socket).historyBucket ??= fullBucket(HISTORY_RATE, now()))
   const retryAfterMs = take(bucket, HISTORY_RATE, now())
   if (retryAfterMs > 0) {
+    facts.refused('history')
     throw new ClientError('rate_limited', 'too many history requests in a short time', {
       retryAfterMs,
     })

@@ -1,5 +1,7 @@
 import { ClientError, formatOffset, Join, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, type SessionRecord } from '@roomcast/roomlog'
+import { BURST_SECONDS } from '../address-rate.ts'
+import { addressOf, FULL_RETRY_MS } from '../connection-limits.ts'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
 import type { LocalRoom } from '../rooms.ts'
@@ -10,9 +12,7 @@ import { parseRequest, roomOf } from './request.ts'
 import { releaseEarlySays } from './say.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
-
-/** Joins of one socket: each is written to the log and told to the room. */
-const JOIN_RATE = { perSecond: 1, burst: 10 }
+import { userOf } from '../user-connections.ts'
 
 /**
  * `join {username}`: makes the socket a member of the room it named. The same again is answered the same; under another name it is
@@ -32,11 +32,7 @@ export async function join(
   }
   if (session.joining !== undefined) await session.joining.done
   if (session.member === undefined) {
-    const bucket = (session.joinBucket ??= fullBucket(JOIN_RATE, context.now()))
-    const retryAfterMs = take(bucket, JOIN_RATE, context.now())
-    if (retryAfterMs > 0) {
-      throw new ClientError('rate_limited', 'too many joins in a short time', { retryAfterMs })
-    }
+    limitJoins(context, socket)
     const done = enter(context, socket, room, username)
     session.joining = { name: username, done }
     try {
@@ -74,6 +70,7 @@ async function enter(
   try {
     await rooms.enter(id, (room, admit) => {
       if (!socket.connected) return
+      limitConnections(context, socket, session)
       // The message, the answer, and what the room is told in this turn.
       gatherWrites(socket)
       admitMember(context, socket, room, session, admit)
@@ -92,7 +89,7 @@ async function enter(
 
 /** Makes a connected socket a member, in the same turn in which the feed's cursor was looked at. */
 export function admitMember(
-  { reporter }: Context,
+  { reporter, users }: Context,
   socket: ChatSocket,
   room: LocalRoom,
   session: SessionRecord,
@@ -104,8 +101,42 @@ export function admitMember(
   socket.data.username = name
   // For cluster operations such as `io.in(room).fetchSockets()`; messages do not go this way.
   void socket.join(room.id)
+  users.add(socket.conn, userOf(session))
   reporter.joined({ sid: socket.id, room: room.id, name, since, generation })
   admit(member)
+}
+
+/** Each join is written to the log and told to the room. Throws `ClientError` `rate_limited`. */
+function limitJoins({ config, joinsByAddress, facts, now }: Context, socket: ChatSocket): void {
+  const session = sessionOf(socket)
+  const { joinRatePerSecond } = config.limits
+  const rate = { perSecond: joinRatePerSecond, burst: BURST_SECONDS * joinRatePerSecond }
+  const bucket = (session.joinBucket ??= fullBucket(rate, now()))
+  const retryAfterMs = take(bucket, rate, now())
+  if (retryAfterMs > 0) {
+    facts.refused('joins')
+    throw new ClientError('rate_limited', 'too many joins in a short time', { retryAfterMs })
+  }
+  const addressMs = joinsByAddress?.take(addressOf(socket.conn) ?? '') ?? 0
+  if (addressMs > 0) {
+    facts.refused('address_joins')
+    throw new ClientError('rate_limited', 'too many joins from this address in a short time', {
+      retryAfterMs: addressMs,
+    })
+  }
+}
+
+/** Throws `ClientError` `too_many`. */
+function limitConnections(
+  { users, facts }: Context,
+  socket: ChatSocket,
+  session: SessionRecord,
+): void {
+  if (!users.isFull(socket.conn, userOf(session))) return
+  facts.refused('user_connections')
+  throw new ClientError('too_many', 'this user has as many connections as he may', {
+    retryAfterMs: FULL_RETRY_MS,
+  })
 }
 
 async function unavailableFor<T>(promise: Promise<T>): Promise<T> {

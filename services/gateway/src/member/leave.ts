@@ -5,6 +5,7 @@ import type { Member } from './member.ts'
 import { isAnnounced, send } from './notices.ts'
 import { memberOf } from './request.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
+import { userOf } from '../user-connections.ts'
 
 /** `leave`: ends the membership, announced at once. The connection stays and may join again. */
 export async function leave(context: Context, socket: ChatSocket): Promise<Left> {
@@ -19,12 +20,13 @@ export async function leave(context: Context, socket: ChatSocket): Promise<Left>
  * most of those come back.
  */
 export function depart(context: Context, member: Member, how: 'meant' | 'broken'): void {
-  const { rooms, reporter, quits, outbox } = context
+  const { rooms, reporter, quits, outbox, users } = context
   const { socket, room, name, session } = member
   sessionOf(socket).member = undefined
   delete socket.data.username
   void socket.leave(room.id)
   reporter.left(socket.id)
+  users.remove(socket.conn, userOf(session))
   const quit = { room: room.id, name, isAnnounced: isAnnounced(context, room), session }
   rooms.leave(member)
   if (how === 'meant') void announceQuit(context, quit, 'drop')

@@ -12,7 +12,7 @@ const MEMBERS_RATE = { perSecond: 1, burst: 5 }
  * Throws `ClientError`: `unavailable` while presence is away.
  */
 export async function members(
-  { presence, now }: Context,
+  { presence, facts, now }: Context,
   socket: ChatSocket,
   request: unknown,
 ): Promise<MemberList> {
@@ -21,6 +21,7 @@ export async function members(
   const bucket = (sessionOf(socket).membersBucket ??= fullBucket(MEMBERS_RATE, now()))
   const retryAfterMs = take(bucket, MEMBERS_RATE, now())
   if (retryAfterMs > 0) {
+    facts.refused('members')
     throw new ClientError('rate_limited', 'too many members requests in a short time', {
       retryAfterMs,
     })

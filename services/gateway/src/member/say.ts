@@ -45,7 +45,18 @@ export function createSay(context: Context): SayHandler {
     const bucket = (session.sayBucket ??= fullBucket(rate, now()))
     const retryAfterMs = take(bucket, rate, now())
     if (retryAfterMs > 0) {
+      facts.refused('says')
       throw new ClientError('rate_limited', 'too many messages in a short time', { retryAfterMs })
+    }
+    const { rate: roomRate } = room
+    if (roomRate !== undefined) {
+      const waitMs = roomRate.take()
+      if (waitMs > 0) {
+        facts.refused('room_messages')
+        throw new ClientError('rate_limited', 'too many messages in this room in a short time', {
+          retryAfterMs: waitMs,
+        })
+      }
     }
     const messageId = id ?? newMessageId()
     const payload = encodeMessage({
@@ -60,16 +71,23 @@ export function createSay(context: Context): SayHandler {
       id: messageId,
       ts: now(),
     })
-    outbox.add(
-      room.id,
-      { payload, key: id === undefined ? undefined : messageKey(name, id) },
-      (outcome) =>
-        reply(
-          outcome instanceof ClientError
-            ? outcome
-            : { ok: true, id: messageId, offset: outcome.offset },
-        ),
-    )
+    try {
+      outbox.add(
+        room.id,
+        { payload, key: id === undefined ? undefined : messageKey(name, id) },
+        (outcome) => {
+          roomRate?.settle()
+          reply(
+            outcome instanceof ClientError
+              ? outcome
+              : { ok: true, id: messageId, offset: outcome.offset },
+          )
+        },
+      )
+    } catch (error) {
+      roomRate?.settle()
+      throw error
+    }
     facts.messageReceived()
   }
 }
