@@ -33,7 +33,7 @@ beforeAll(async () => {
   release = await install(
     namespace,
     over(over(SMALL, entrance.values), {
-      extraEnv: [{ name: 'CONNECT_RATE_PER_SECOND', value: String(ADMITTED) }],
+      limits: { connectRatePerGateway: ADMITTED },
     }),
   )
   await entrance.isOpen(GATEWAYS)
