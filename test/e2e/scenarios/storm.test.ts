@@ -16,8 +16,8 @@ const ROOM = 10
 /** Messages a second of all of them together. */
 const PER_SECOND = 50
 const GATEWAYS = 3
-/** New connections that a gateway takes in a second. */
-const ADMITTED = 200
+/** New connections that a gateway takes in a second for long, and as many at once: the chart's default. */
+const ADMITTED = Number(process.env['E2E_STORM_RATE'] ?? 1_000)
 const BACK_MS = 30_000
 /** After which the storm is given up, in milliseconds. */
 const LIMIT_MS = 180_000
