@@ -161,13 +161,21 @@ export function unduly({ member, reason, awayMs, isWithinLimits }: Loss): Violat
 }
 
 export function sum(all: readonly Readonly<Experiences>[]): Experiences {
-  const total: Experiences = { disconnects: 0, recovered: 0, told: 0, refused: 0, unanswered: 0 }
+  const total: Experiences = {
+    disconnects: 0,
+    recovered: 0,
+    told: 0,
+    refused: 0,
+    unanswered: 0,
+    failedAttempts: 0,
+  }
   for (const one of all) {
     total.disconnects += one.disconnects
     total.recovered += one.recovered
     total.told += one.told
     total.refused += one.refused
     total.unanswered += one.unanswered
+    total.failedAttempts += one.failedAttempts
   }
   return total
 }

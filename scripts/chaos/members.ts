@@ -37,6 +37,8 @@ export interface Experiences {
   refused: number
   /** Messages without an answer in time, repeated as well. */
   unanswered: number
+  /** Attempts to connect that failed, each followed by another one. */
+  failedAttempts: number
 }
 
 /** From the end of a connection, in milliseconds since 1970, until the member is in its room again. */
@@ -104,6 +106,7 @@ export function startMember(
     told: 0,
     refused: 0,
     unanswered: 0,
+    failedAttempts: 0,
   }
   let isMember = false
   let wasConnected = false
@@ -166,7 +169,8 @@ export function startMember(
   })
   // Final for stock clients, so nothing that passes may cause it.
   socket.on('connect_error', (error) => {
-    if (!socket.active) faults.push(`connection: ${error.message}`)
+    if (socket.active) experiences.failedAttempts++
+    else faults.push(`connection: ${error.message}`)
   })
   socket.on('message', (message: Message, offset?: string) => {
     const stretch = stretches.at(-1)

@@ -64,7 +64,7 @@ export async function scenario(
     measured: [
       `${violations.length} violations`,
       `${conclusion.acknowledged} acknowledged and ${conclusion.received} received by ${members} members`,
-      `${experiences.disconnects} connections lost, ${experiences.recovered} recovered`,
+      `${experiences.disconnects} connections lost, ${experiences.recovered} recovered, ${experiences.failedAttempts} attempts to come back failed before`,
       ...(awayMs.length === 0
         ? []
         : [
