@@ -1,3 +1,5 @@
+import { COLOURS, escape, fixed, FONT, text } from './svg.ts'
+
 /** A chart of horizontal bars in groups, one colour for each series. */
 export interface BarChart {
   readonly title: string
@@ -32,13 +34,6 @@ const BETWEEN_GROUPS = 14
 const HEAD = 64
 const FOOT = 12
 
-/** By place of the series. Told apart also by those who see few colours, on light and on dark pages. */
-const COLOURS = [
-  ['#0a7d5a', '#34d399'],
-  ['#9aa4b2', '#7b8696'],
-  ['#5b6675', '#a9b4c4'],
-] as const
-
 /** The chart as SVG of fixed size, readable on light and dark pages; no scripts, no fonts of its own. */
 export function drawBars({ title, description, series, groups }: BarChart): string {
   const bars = groups.flatMap((group) => group.bars)
@@ -70,18 +65,22 @@ export function drawBars({ title, description, series, groups }: BarChart): stri
     x += 34 + name.length * 7
     return mark
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="title description" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="title description" font-family="${FONT}">
 <title id="title">${escape(title)}</title>
 <desc id="description">${escape(description)}</desc>
 <style>
 text{fill:#1f2937;font-size:12px}
 .title{font-size:15px;font-weight:600}
 .range{stroke:#111827;stroke-width:1.5}
-${COLOURS.map(([light], i) => `.c${i}{fill:${light}}`).join('\n')}
+${COLOURS.slice(0, series.length)
+  .map(([light], i) => `.c${i}{fill:${light}}`)
+  .join('\n')}
 @media (prefers-color-scheme:dark){
 text{fill:#e5e7eb}
 .range{stroke:#f9fafb}
-${COLOURS.map(([, dark], i) => `.c${i}{fill:${dark}}`).join('\n')}
+${COLOURS.slice(0, series.length)
+  .map(([, dark], i) => `.c${i}{fill:${dark}}`)
+  .join('\n')}
 }
 </style>
 ${text('title', 10, 22, title)}
@@ -89,13 +88,4 @@ ${legend.join('\n')}
 ${parts.join('\n')}
 </svg>
 `
-}
-
-const fixed = (value: number): string => value.toFixed(1)
-
-const escape = (raw: string): string =>
-  raw.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-
-function text(kind: string, x: number, y: number, content: string, anchor = 'start'): string {
-  return `<text class="${kind}" x="${fixed(x)}" y="${fixed(y)}" text-anchor="${anchor}">${escape(content)}</text>`
 }

@@ -1,15 +1,17 @@
 /**
- * npm run chaos -- [--seed N] [--runs N] [--seconds N] [--clients N] [--jwt-secret SECRET] [--quiet]
+ * npm run chaos -- [--seed N] [--runs N] [--seconds N] [--clients N] [--jwt-secret SECRET] [--quiet] [--json FILE]
  *
  * Real processes with a real Redis (appendfsync always) behind a real nginx, and stock clients on mixed transports that talk, while
  * gateways, brokers, presence and Redis are killed with -9, stopped and continued, drained and started again: at random, from the seed
  * that is printed. `--runs` takes as many seeds, from the first one up. At the end everything that a member got is compared with the
- * log. With a secret gateways require tokens, and each member has its own. Prints a table of faults and outcomes, and why members were not recovered; the status is 1 when anything was violated.
+ * log. With a secret gateways require tokens, and each member has its own. Prints a table of faults and outcomes, and why members were not
+ * recovered; the status is 1 when anything was violated. `--json` puts the result into a file of docs/results.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { addResults } from '../scorecard/result.ts'
 import { runChaos, type ChaosResult } from './run.ts'
-import { killsOf, table, violationLines } from './table.ts'
+import { killsOf, resultOf, table, violationLines } from './table.ts'
 
 /** Far below what loopback ports and open files allow, nginx's connections included. */
 const CLIENTS_MAX = 400
@@ -23,6 +25,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '120' },
     'jwt-secret': { type: 'string' },
     quiet: { type: 'boolean', default: false },
+    json: { type: 'string' },
   },
 })
 
@@ -48,7 +51,9 @@ for (let seed = first; seed < first + runs; seed++) {
   )
 }
 print(`\n${table(results)}\n`)
-for (const result of results) for (const line of violationLines(result)) print(line)
+for (const { seed, violations } of results)
+  for (const line of violationLines(`seed ${seed}`, violations)) print(line)
 const violations = results.reduce((sum, result) => sum + result.violations.length, 0)
 print(`${killsOf(results)} kills, ${violations} violations`)
+if (values.json !== undefined) await addResults(values.json, [resultOf(results)])
 process.exitCode = violations === 0 ? 0 : 1

@@ -7,6 +7,7 @@ import {
   type Said,
 } from '@roomcast/protocol'
 import { io, type Socket } from 'socket.io-client'
+import type { ClientOptions } from '../../test/support/clients.ts'
 import { tokenFor, type Credentials } from '../clients/credentials.ts'
 import type { Acknowledged, Entry, MemberRecord } from './checks.ts'
 
@@ -37,6 +38,15 @@ export interface Experiences {
   refused: number
   /** Messages without an answer in time, repeated as well. */
   unanswered: number
+  /** Attempts to connect that failed, each followed by another one. */
+  failedAttempts: number
+}
+
+/** From the end of a connection, in milliseconds since 1970, until the member is in its room again. */
+export interface Absence {
+  readonly closedAt: number
+  /** Undefined while it lasts. */
+  backAfterMs: number | undefined
 }
 
 export interface ChaosMember {
@@ -44,6 +54,8 @@ export interface ChaosMember {
   /** Each time that it was told that it was not recovered: the id that it got, and for how long it had been away. */
   readonly losses: readonly { readonly sid: string; readonly awayMs: number }[]
   readonly experiences: Readonly<Experiences>
+  /** Each time that its connection ended, in order. */
+  readonly absences: readonly Absence[]
   /** The transport that it has now. */
   readonly transports: readonly string[]
   /** Connected, and in its room. */
@@ -63,13 +75,15 @@ export interface ChaosMember {
 
 /**
  * A stock client that joins again whenever it is told that it was not recovered, and does nothing else to get back what it missed.
- * `index` chooses the transports, and whether the room is named by namespace. Its user, where tokens are required, is its name.
+ * `index` chooses the transports, and whether the room is named by namespace. Its user, where tokens are required, is its name. It comes
+ * back sooner than stock unless `options` say otherwise.
  */
 export function startMember(
   url: string,
   room: string,
   index: number,
   credentials: Credentials,
+  options: ClientOptions = {},
 ): ChaosMember {
   const transports = TRANSPORTS[index % TRANSPORTS.length] ?? TRANSPORTS[0]
   const isNamespaced = index % 5 === 0
@@ -80,6 +94,7 @@ export function startMember(
     forceNew: true,
     reconnectionDelay: 100,
     reconnectionDelayMax: 1_000,
+    ...options,
     ...(isNamespaced ? {} : { query: { roomid: room } }),
     ...(credentials.kind === 'none'
       ? {}
@@ -89,12 +104,14 @@ export function startMember(
   const acknowledged: Acknowledged[] = []
   const faults: string[] = []
   const losses: { sid: string; awayMs: number }[] = []
+  const absences: Absence[] = []
   const experiences: Experiences = {
     disconnects: 0,
     recovered: 0,
     told: 0,
     refused: 0,
     unanswered: 0,
+    failedAttempts: 0,
   }
   let isMember = false
   let wasConnected = false
@@ -125,10 +142,16 @@ export function startMember(
     }
   }
 
+  const isBack = (): void => {
+    const last = absences.at(-1)
+    if (last !== undefined) last.backAfterMs ??= Date.now() - last.closedAt
+  }
+
   socket.on('connect', () => {
     wasConnected = true
     if (socket.recovered) {
       experiences.recovered++
+      isBack()
       return
     }
     if (stretches.at(-1)?.from !== undefined) {
@@ -144,12 +167,15 @@ export function startMember(
     if (wasConnected) {
       experiences.disconnects++
       lostAt = Date.now()
+      if (absences.at(-1)?.backAfterMs !== undefined || absences.length === 0)
+        absences.push({ closedAt: lostAt, backAfterMs: undefined })
     }
     wasConnected = false
   })
   // Final for stock clients, so nothing that passes may cause it.
   socket.on('connect_error', (error) => {
-    if (!socket.active) faults.push(`connection: ${error.message}`)
+    if (socket.active) experiences.failedAttempts++
+    else faults.push(`connection: ${error.message}`)
   })
   socket.on('message', (message: Message, offset?: string) => {
     const stretch = stretches.at(-1)
@@ -157,6 +183,7 @@ export function startMember(
     if (message.event === 'joined') {
       stretch.from = offset
       isMember = true
+      isBack()
       return
     }
     stretch.entries.push({ offset, label: labelOf(message), id: message.id })
@@ -190,6 +217,7 @@ export function startMember(
     record: { name, room, stretches, acknowledged },
     losses,
     experiences,
+    absences,
     transports,
     faults,
     isPresent: () => socket.connected && isMember,

@@ -1,13 +1,21 @@
-import type { MessageView } from '@roomcast/protocol'
-import type { z } from 'zod'
 import type { Credentials } from '../clients/credentials.ts'
-import { getJson, startDeployment, type Deployment } from '../../test/support/deployment.ts'
+import { startDeployment, type Deployment } from '../../test/support/deployment.ts'
 import { startNginx } from '../../test/support/nginx.ts'
-import { until, within } from '../../test/support/processes.ts'
-import { checkRoom, type RoomRecord, type Violation, type ViolationKind } from './checks.ts'
+import {
+  checkCounts,
+  compare,
+  converge,
+  gather,
+  refusalsOf,
+  settle,
+  sum,
+  unduly,
+  type Loss,
+} from './audit.ts'
+import type { Violation } from './checks.ts'
 import { planFaults, randomFrom, type Fault, type Part } from './faults.ts'
 import { createInjection, type Outcome } from './injection.ts'
-import { labelOf, startMember, type ChaosMember, type Experiences } from './members.ts'
+import { startMember, type ChaosMember, type Experiences } from './members.ts'
 
 const REPLICAS: Replicas = { gateway: 4, broker: 2, presence: 2, redis: 1 }
 /** What a gateway logs, with a reason, when a client asked for its session in vain. */
@@ -17,14 +25,8 @@ const MEMBERS_PER_ROOM = 30
 const TALK_EVERY_MS = 2_000
 const RECOVERY_WINDOW_MS = 120_000
 const PING_MS = { interval: 2_000, timeout: 3_000 } as const
-/** How long all may take to be in their rooms: at first, and after the last fault. */
-const GATHER_LIMIT_MS = 60_000
-/** How long what was said may take to be acknowledged, and to be with everybody, after the last fault. */
-const SETTLE_LIMIT_MS = 30_000
 /** How long counts may take to be right after the last connection that a gateway can still hold has timed out. */
 const COUNT_LIMIT_MS = 4_000
-/** Messages that one request to a broker reads. */
-const PAGE = 200
 
 /** How many of each part there are. There is one Redis. */
 export type Replicas = Readonly<Record<Part, number>>
@@ -38,16 +40,6 @@ export interface ChaosOptions {
   readonly jwtSecret?: string | undefined
   /** Told what happens while it happens. */
   readonly note?: (line: string) => void
-}
-
-/** A time that a member was told that it is not recovered. */
-export interface Loss {
-  readonly member: string
-  /** The gateway's reason. */
-  readonly reason: string
-  readonly awayMs: number
-  /** It was back within the window, and had not missed too much: it should have been recovered. */
-  readonly isWithinLimits: boolean
 }
 
 export interface ChaosResult {
@@ -117,8 +109,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const outcomes = await injectAll(deployment, faults, note)
     note('no more faults; waiting for all to be well')
     const unsettled = await settle(members)
-    const logs = await converge(deployment, rooms, members)
-    const { violations: wrongCounts, tookMs } = await checkCounts(deployment, rooms, members)
+    const logs = await converge(deployment.brokers[0]?.url ?? '', rooms, members)
+    const { violations: wrongCounts, tookMs } = await checkCounts(
+      deployment.presences.map(({ url }) => url),
+      rooms,
+      members,
+      PING_MS.interval + PING_MS.timeout + COUNT_LIMIT_MS,
+    )
     // Connections that a busy machine broke since: each is to have its outcome. Who does not come back is counted as neither.
     await gather(members).catch(() => undefined)
     const records = members.map(({ record }) => record)
@@ -130,12 +127,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       violations: [
         ...outcomes.flatMap(failureOf),
         ...unsettled,
-        ...logs.flatMap((log) =>
-          checkRoom(
-            log,
-            records.filter(({ room }) => room === log.room),
-          ),
-        ),
+        ...compare(logs, members),
         ...wrongCounts,
         ...members.flatMap(refusalsOf),
         ...losses.flatMap(unduly),
@@ -152,14 +144,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   } finally {
     for (const member of members) member.close()
   }
-}
-
-async function gather(members: readonly ChaosMember[]): Promise<void> {
-  await until(
-    'all members in their rooms',
-    () => members.every((member) => member.isPresent()),
-    GATHER_LIMIT_MS,
-  )
 }
 
 /** Begins each fault at its time; resolves when all are over. */
@@ -184,115 +168,9 @@ async function injectAll(
   )
 }
 
-/** Lets everybody finish his sentence, come back, and say one last thing. */
-async function settle(members: readonly ChaosMember[]): Promise<readonly Violation[]> {
-  const violations: Violation[] = []
-  const late = (kind: ViolationKind, who: (member: ChaosMember) => string | undefined): void => {
-    for (const member of members) {
-      const detail = who(member)
-      if (detail !== undefined) violations.push({ kind, where: member.record.name, detail })
-    }
-  }
-  const acknowledged = async (all: Promise<unknown>): Promise<void> => {
-    await within(SETTLE_LIMIT_MS, 'every acknowledgement', all).catch(() =>
-      late('never acknowledged', (member) => member.pending()),
-    )
-  }
-  await acknowledged(Promise.all(members.map((member) => member.hush())))
-  await gather(members).catch(() =>
-    late('never back', (member) =>
-      member.isPresent() ? undefined : `by ${member.transports.join(' and ')}`,
-    ),
-  )
-  if (violations.length === 0)
-    await acknowledged(Promise.all(members.map((member) => member.say('final'))))
-  return violations
-}
-
-/** The logs once everybody has the last entry of his, or as they are when the time is over. */
-async function converge(
-  deployment: Deployment,
-  rooms: readonly string[],
-  members: readonly ChaosMember[],
-): Promise<readonly RoomRecord[]> {
-  let logs: readonly RoomRecord[] = []
-  const haveAll = async (): Promise<boolean> => {
-    logs = await Promise.all(rooms.map((room) => readLog(deployment, room)))
-    const ends = new Map(logs.map(({ room, entries }) => [room, entries.at(-1)?.offset]))
-    return members.every(
-      ({ record: { room, stretches } }) =>
-        stretches.at(-1)?.entries.at(-1)?.offset === ends.get(room),
-    )
-  }
-  // Who does not get there is named by the checks.
-  await until('everybody to have everything', haveAll, SETTLE_LIMIT_MS).catch(() => undefined)
-  return logs
-}
-
-/** All of a room's log, by the HTTP API of a broker. */
-async function readLog({ brokers }: Deployment, room: string): Promise<RoomRecord> {
-  const entries = []
-  for (let after = '0:0'; ;) {
-    const query = new URLSearchParams({ after, limit: String(PAGE) })
-    const page = await getJson<{
-      readonly messages: readonly z.infer<typeof MessageView>[]
-      readonly offset: string
-    }>(`${brokers[0]?.url}/v1/rooms/${encodeURIComponent(room)}/messages?${query.toString()}`)
-    for (const message of page.messages) {
-      entries.push({ offset: message.offset, label: labelOf(message), id: message.id })
-    }
-    if (page.messages.length === 0) return { room, entries }
-    after = page.offset
-  }
-}
-
-async function checkCounts(
-  { presences }: Deployment,
-  rooms: readonly string[],
-  members: readonly ChaosMember[],
-): Promise<{ violations: readonly Violation[]; tookMs: number }> {
-  const started = Date.now()
-  let violations: readonly Violation[] = []
-  const areRight = async (): Promise<boolean> => {
-    const wrong = await Promise.all(
-      presences.flatMap(({ url }, i) => [
-        countAt(`${url}/v1/stats`, 'members').then((count) =>
-          differs(`presence ${i + 1}, members`, count, members.length),
-        ),
-        ...rooms.map(async (room) =>
-          differs(
-            `presence ${i + 1}, ${room}`,
-            await countAt(`${url}/v1/rooms/${encodeURIComponent(room)}`, 'online'),
-            members.filter(({ record }) => record.room === room).length,
-          ),
-        ),
-      ]),
-    )
-    violations = wrong.flat()
-    return violations.length === 0
-  }
-  const limitMs = PING_MS.interval + PING_MS.timeout + COUNT_LIMIT_MS
-  await until('right counts', areRight, limitMs).catch(() => undefined)
-  return { violations, tookMs: Date.now() - started }
-}
-
-async function countAt(url: string, field: string): Promise<number> {
-  return Number((await getJson<Record<string, unknown>>(url))[field])
-}
-
-function differs(where: string, count: number, truth: number): Violation[] {
-  return count === truth
-    ? []
-    : [{ kind: 'wrong count', where, detail: `${count} instead of ${truth}` }]
-}
-
 function failureOf({ fault, result, note }: Outcome): Violation[] {
   if (result !== 'failed') return []
   return [{ kind: 'never back', where: `${fault.part} ${fault.replica + 1}`, detail: note }]
-}
-
-function refusalsOf({ record, faults }: ChaosMember): Violation[] {
-  return [...new Set(faults)].map((detail) => ({ kind: 'refused', where: record.name, detail }))
 }
 
 /** What the members that were told have lost, with the reason that the gateway logged under the new id. */
@@ -310,22 +188,4 @@ function lossesOf(deployment: Deployment, members: readonly ChaosMember[]): read
       return { member: record.name, reason, awayMs, isWithinLimits }
     }),
   )
-}
-
-function unduly({ member, reason, awayMs, isWithinLimits }: Loss): Violation[] {
-  if (!isWithinLimits) return []
-  const detail = `${reason}, away for ${awayMs} ms`
-  return [{ kind: 'not recovered within the limits', where: member, detail }]
-}
-
-function sum(all: readonly Readonly<Experiences>[]): Experiences {
-  const total: Experiences = { disconnects: 0, recovered: 0, told: 0, refused: 0, unanswered: 0 }
-  for (const one of all) {
-    total.disconnects += one.disconnects
-    total.recovered += one.recovered
-    total.told += one.told
-    total.refused += one.refused
-    total.unanswered += one.unanswered
-  }
-  return total
 }

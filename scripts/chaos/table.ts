@@ -1,3 +1,4 @@
+import type { ResultRow } from '../scorecard/result.ts'
 import type { Violation } from './checks.ts'
 import { FAULT_KINDS, isKill } from './faults.ts'
 import type { ChaosResult } from './run.ts'
@@ -10,6 +11,26 @@ export function killsOf(results: readonly ChaosResult[]): number {
   return results
     .flatMap(({ outcomes }) => outcomes)
     .filter(({ fault, result }) => result === 'done' && isKill(fault.kind)).length
+}
+
+/** What all runs came to. */
+export function resultOf(results: readonly ChaosResult[]): ResultRow {
+  const total = (of: (result: ChaosResult) => number): number =>
+    results.reduce((sum, result) => sum + of(result), 0)
+  const faults = total(({ outcomes }) => outcomes.filter(({ result }) => result === 'done').length)
+  const violations = total((result) => result.violations.length)
+  return {
+    id: 'chaos',
+    what: 'chaos: random kills, stops and drains of every part under traffic',
+    measured: [
+      `${results.length} runs from seed ${results[0]?.seed} with ${results[0]?.clients} members: ${faults} faults, ${killsOf(results)} of them kills`,
+      `${total(({ acknowledged }) => acknowledged)} acknowledged and ${total(({ received }) => received)} received`,
+      `${total(({ experiences }) => experiences.disconnects)} connections lost, ${total(({ experiences }) => experiences.recovered)} recovered, ${total(({ experiences }) => experiences.told)} told that they are not`,
+      `${violations} violations`,
+    ].join('; '),
+    target: 'nothing lost, doubled, out of order or not recovered; counts right',
+    isMet: violations === 0,
+  }
 }
 
 /** The faults of all runs by kind, and then one line a run with what came of them. */
@@ -72,10 +93,10 @@ export function table(results: readonly ChaosResult[]): string {
 }
 
 /** What was violated, a few of each kind in full. */
-export function violationLines({ seed, violations }: ChaosResult): readonly string[] {
+export function violationLines(run: string, violations: readonly Violation[]): readonly string[] {
   const byKind = Map.groupBy(violations, ({ kind }: Violation) => kind)
   return [...byKind].flatMap(([kind, list]) => [
-    `seed ${seed}: ${kind}: ${list.length}`,
+    `${run}: ${kind}: ${list.length}`,
     ...list.slice(0, SHOWN_PER_KIND).map(({ where, detail }) => `  ${where}: ${detail}`),
   ])
 }

@@ -1,15 +1,17 @@
 /**
- * scripts/conformance DIR [--runs N]
+ * scripts/conformance DIR [--runs N] [--json FILE]
  *
  * Runs the public suites of the Engine.IO and Socket.IO protocols, from a copy of the repository socketio/socket.io, against three
  * gateways with a real Redis, broker and presence behind a real nginx: once by plain round-robin, which knows nothing of sessions, and
- * once by the client's address. Prints a table; the status is 1 unless every test passed.
+ * once by the client's address. Prints a table; the status is 1 unless every test passed. `--json` puts the results into a
+ * file of docs/results.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startDeployment } from '../../test/support/deployment.ts'
 import { startNginx, type Balance } from '../../test/support/nginx.ts'
+import { addResults, type ResultRow } from '../scorecard/result.ts'
 import { installSuite, type Suite, type SuiteResult } from './mocha.ts'
 
 const SUITES = [
@@ -34,7 +36,7 @@ const RUNS_MAX = 1_000
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string', default: '1' } },
+  options: { runs: { type: 'string', default: '1' }, json: { type: 'string' } },
 })
 const [dir = '.'] = positionals
 const runs = Number(values.runs)
@@ -45,6 +47,7 @@ for (const { folder } of SUITES) {
 }
 
 const rows: string[][] = [['Suite', 'Mode', 'Passed']]
+const results: ResultRow[] = []
 let isAllPassed = true
 for (const { title, name, folder } of SUITES) {
   await using suite = await installSuite(join(dir, folder))
@@ -59,11 +62,19 @@ for (const { title, name, folder } of SUITES) {
     const { passed, of, failures } = await repeat(suite)
     isAllPassed &&= of > 0 && passed === of
     rows.push([title, mode.title, `${passed}/${of}`])
+    results.push({
+      id: `${name}-${mode.balance}`,
+      what: `suite of ${title}, nginx ${mode.title}`,
+      measured: `${passed} of ${of} passed`,
+      target: 'all',
+      isMet: of > 0 && passed === of,
+    })
     for (const failure of failures) print(`${title}, ${mode.title}: ${failure}`)
   }
 }
 const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
 for (const row of rows) print(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
+if (values.json !== undefined) await addResults(values.json, results)
 process.exitCode = isAllPassed ? 0 : 1
 
 /** The sum of all runs. */

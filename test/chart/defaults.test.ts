@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { VERSION } from '../../services/runtime/src/version.ts'
 import { gatewaySettings } from '../../services/gateway/src/config.ts'
 import { brokerSettings } from '../../services/broker/src/config.ts'
 import { presenceSettings } from '../../services/presence/src/config.ts'
@@ -45,7 +46,7 @@ describe.each(await findHelms())('with $name, an installation without any values
         'spec.template.spec.containers.0',
       )
       expect(container).toMatchObject({
-        image: 'roomcast:0.1.0',
+        image: `roomcast:${VERSION}`,
         imagePullPolicy: 'IfNotPresent',
         command: [
           'node',
@@ -168,10 +169,10 @@ describe.each(await findHelms())('with $name, an installation without any values
       })
       expect(at(deployment, 'spec.template.metadata.labels')).toMatchObject(selector as object)
       expect(deployment.metadata.labels).toMatchObject({
-        'app.kubernetes.io/version': '0.1.0',
+        'app.kubernetes.io/version': VERSION,
         'app.kubernetes.io/part-of': 'roomcast',
         'app.kubernetes.io/managed-by': 'Helm',
-        'helm.sh/chart': 'roomcast-0.1.0',
+        'helm.sh/chart': `roomcast-${VERSION}`,
       })
     }
   })

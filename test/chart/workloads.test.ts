@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { VERSION } from '../../services/runtime/src/version.ts'
 import { at, COMPONENTS, envOf, find, findHelms, kinds, type Helm, type Values } from './helm.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
@@ -25,13 +26,13 @@ describe.each(await findHelms())('with $name', (helm: Helm) => {
       global: { imageRegistry: 'mirror.example.org', imagePullSecrets: [{ name: 'mirror' }] },
       imagePullSecrets: [{ name: 'own' }],
     }
-    expect(await imageOf(values)).toBe('mirror.example.org/roomcast:0.1.0')
+    expect(await imageOf(values)).toBe(`mirror.example.org/roomcast:${VERSION}`)
     expect(await imageOf(values, 'StatefulSet', 'valkey')).toBe(
       'mirror.example.org/valkey/valkey:8.1',
     )
     const resources = await helm.render(values)
     expect(at(find(resources, 'Pod', 'test'), 'spec.containers.0.image')).toBe(
-      'mirror.example.org/roomcast:0.1.0',
+      `mirror.example.org/roomcast:${VERSION}`,
     )
     expect(at(find(resources, 'Deployment', 'gateway'), `${pod}.imagePullSecrets`)).toEqual([
       { name: 'mirror' },

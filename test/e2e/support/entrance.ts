@@ -27,11 +27,14 @@ const INGRESS = new URL(process.env['E2E_INGRESS_URL'] ?? 'http://127.0.0.1:8000
 /** The host; by default one of each suite's own. */
 const HOST = process.env['E2E_INGRESS_HOST']
 
-/** The Traefik at `E2E_INGRESS_URL`. */
-export function entranceOf(namespace: Namespace): Entrance {
-  const host = HOST ?? `${namespace.name}.localhost`
+/**
+ * The Traefik at `E2E_INGRESS_URL`. With `isForAll` it leads to the chat whatever the host, so that clients need to know nothing but its
+ * address; nothing else may want that meanwhile.
+ */
+export function entranceOf(namespace: Namespace, { isForAll = false } = {}): Entrance {
+  const host = isForAll ? '' : (HOST ?? `${namespace.name}.localhost`)
   const { protocol, hostname, port } = INGRESS
-  const url = `${protocol}//${host}${port === '' ? '' : `:${port}`}`
+  const url = isForAll ? INGRESS.origin : `${protocol}//${host}${port === '' ? '' : `:${port}`}`
   const toIngress: LookupFunction = (_, options, found) => lookup(hostname, options, found)
   const { Agent, get } = protocol === 'https:' ? https : http
   const agent = new Agent({ lookup: toIngress, keepAlive: true })

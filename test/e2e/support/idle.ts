@@ -11,8 +11,12 @@ export interface IdleClients extends Disposable {
   connected(): number
   /** How often one of them lost its connection so far. */
   moves(): number
+  /** How often one that came back was told that it is not recovered. */
+  told(): number
   /** Ends all but so many. */
   keep(count: number): void
+  /** Ends all but so many of each gateway's, by the instance that their session ids name. Those of other gateways stay. */
+  keepEach(counts: ReadonlyMap<string, number>): void
 }
 
 /** Resolves when all of them are connected, on websockets unless the options say otherwise, in rooms of ten. */
@@ -22,6 +26,7 @@ export async function connectIdle(
   options: ClientOptions = {},
 ): Promise<IdleClients> {
   let moves = 0
+  let told = 0
   let sockets: readonly Socket[] = Array.from({ length: count }, (_, i) =>
     io(url, {
       forceNew: true,
@@ -31,23 +36,52 @@ export async function connectIdle(
     }),
   )
   for (const [i, socket] of sockets.entries()) {
+    let isKnown = false
     socket.on('connect', () => {
       if (!socket.recovered) socket.emit('join', { username: `idle ${i}` })
+      if (isKnown && !socket.recovered) told++
+      isKnown = true
     })
     socket.on('disconnect', (reason) => {
       if (reason !== 'io client disconnect') moves++
     })
   }
   const connected = (): number => sockets.filter((socket) => socket.connected).length
-  const keep = (left: number): void => {
-    for (const socket of sockets.slice(left)) socket.disconnect()
-    sockets = sockets.slice(0, left)
+  const keepThose = (isKept: (socket: Socket, place: number) => boolean): void => {
+    const { left = [], over = [] } = Object.groupBy(sockets, (socket, place) =>
+      isKept(socket, place) ? 'left' : 'over',
+    )
+    for (const socket of over) socket.disconnect()
+    sockets = left
   }
+  const keep = (left: number): void => keepThose((_, place) => place < left)
   try {
     await until(`${count} connections`, () => connected() === count, CONNECT_MS)
   } catch (error) {
     keep(0)
     throw error
   }
-  return { connected, moves: () => moves, keep, [Symbol.dispose]: () => keep(0) }
+  return {
+    connected,
+    moves: () => moves,
+    told: () => told,
+    keep,
+    keepEach(counts) {
+      const kept = new Map<string, number>()
+      keepThose((socket) => {
+        const instance = instanceOf(socket)
+        const most = counts.get(instance)
+        const before = kept.get(instance) ?? 0
+        kept.set(instance, before + 1)
+        return most === undefined || before < most
+      })
+    },
+    [Symbol.dispose]: () => keep(0),
+  }
+}
+
+/** The second part of `<random>.<instance>.<mac>`. */
+function instanceOf(socket: Socket): string {
+  const { id } = socket.io.engine as { readonly id?: string }
+  return id?.split('.')[1] ?? ''
 }

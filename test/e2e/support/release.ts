@@ -3,7 +3,7 @@ import type { Namespace } from './namespace.ts'
 import { runProgram, tryProgram, type Outcome } from './programs.ts'
 
 /** The image that is tried, as `repository:tag`. scripts/e2e-image.sh has put it where the nodes find it. */
-const IMAGE = process.env['E2E_IMAGE'] ?? 'docker.io/library/roomcast:e2e'
+export const IMAGE = process.env['E2E_IMAGE'] ?? 'docker.io/library/roomcast:e2e'
 const CHART = 'charts/roomcast'
 /** How long an installation or an upgrade may take, as Helm writes it. */
 const LIMIT = '4m'
@@ -26,6 +26,7 @@ export interface Pod {
     readonly labels: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
   }
+  readonly spec: { readonly nodeName?: string }
   readonly status: {
     readonly conditions?: readonly { readonly type: string; readonly status: string }[]
     readonly containerStatuses?: readonly {
@@ -40,7 +41,7 @@ export interface Pod {
 /** An installation of the chart. */
 export interface Release {
   readonly name: string
-  /** Upgrades it to these values and waits until it is all ready. */
+  /** Upgrades it to these values and waits until it is all ready. With the chart and image of this checkout, whatever it came from. */
   upgrade(values: Values): Promise<void>
   /** `helm test`, whether or not it succeeds. */
   test(): Promise<Outcome>
@@ -76,20 +77,20 @@ export function over(base: Values, more: Values): Values {
   return { ...base, ...Object.fromEntries(merged) }
 }
 
-const image = (): Values => {
-  const [, repository, tag] = /^(.+):([^:/]+)$/.exec(IMAGE) ?? []
-  if (repository === undefined) throw new Error(`E2E_IMAGE is ${IMAGE}, not repository:tag`)
+const imageValues = (image: string): Values => {
+  const [, repository, tag] = /^(.+):([^:/]+)$/.exec(image) ?? []
+  if (repository === undefined) throw new Error(`the image is ${image}, not repository:tag`)
   return { image: { repository, tag } }
 }
 
 /**
  * Installs the chart of this checkout under the name `chat`. Nothing is set but the image, and what is given. With `isAwaited` it resolves
- * when every pod is ready, else when the objects are there.
+ * when every pod is ready, else when the objects are there. `chart` and `from`, an image, are those of another version.
  */
 export async function install(
   namespace: Namespace,
   values: Values = {},
-  { isAwaited = true } = {},
+  { isAwaited = true, chart = CHART, from = IMAGE } = {},
 ): Promise<Release> {
   const name = 'chat'
   const helm = (command: string, args: readonly string[]): readonly string[] => [
@@ -99,21 +100,25 @@ export async function install(
     '--namespace',
     namespace.name,
   ]
-  const apply = async (command: string, values: Values, isAwaited: boolean): Promise<void> => {
+  const apply = async (
+    command: string,
+    values: Values,
+    { isAwaited = true, chart = CHART, from = IMAGE } = {},
+  ): Promise<void> => {
     const waiting = isAwaited ? ['--wait', '--timeout', LIMIT] : []
-    const args = helm(command, [CHART, '--values', '-', ...waiting])
-    await runProgram('helm', args, JSON.stringify(over(image(), values)))
+    const args = helm(command, [chart, '--values', '-', ...waiting])
+    await runProgram('helm', args, JSON.stringify(over(imageValues(from), values)))
   }
   const selector = (component: Component): string =>
     `app.kubernetes.io/instance=${name},app.kubernetes.io/component=${component}`
   const allPods = (component: Component): Promise<readonly Pod[]> =>
     namespace.list<Pod>('pods', selector(component))
 
-  await apply('install', values, isAwaited)
+  await apply('install', values, { isAwaited, chart, from })
   return {
     name,
     named: (component) => `${name}-roomcast-${component}`,
-    upgrade: (values) => apply('upgrade', values, true),
+    upgrade: (values) => apply('upgrade', values),
     test: () => tryProgram('helm', helm('test', ['--logs', '--timeout', '2m'])),
     async uninstall() {
       await runProgram('helm', helm('uninstall', ['--wait', '--timeout', LIMIT]))
