@@ -19,6 +19,7 @@ describe('the configuration of presence', () => {
       maxStreams: 200,
       pod: expect.stringMatching(/-\d+$/),
       duties: { peers: [] },
+      httpLimits: { ratePerSecond: 1_000, trustedProxies: [] },
       shutdownTimeoutMs: 30_000,
     })
   })

@@ -76,6 +76,10 @@ describe('the event stream of presence', () => {
   it('says that it lives while nothing changes', async () => {
     await using scene = new Scene()
     const { url } = await scene.presence()
+    await until(
+      'the replica to be complete',
+      async () => (await get(`${url}/v1/stats`)).body['complete'] === true,
+    )
     await using reader = await readEvents(url)
     await until('a comment', () => reader.comments.includes('alive'))
     expect(reader.of('change')).toEqual([])
