@@ -211,13 +211,16 @@ afterAll(async () => {
 
 it('every metric that a dashboard, an alert or a document names is there', async () => {
   const services = [...deployment.gateways, ...deployment.brokers, ...deployment.presences]
-  const pages = await Promise.all(
-    services.map(async ({ metricsUrl }) => (await fetch(`${metricsUrl}/metrics`)).text()),
-  )
-  // A histogram is also named as a whole, which is how its type is told.
-  const live = new Set(
-    [...pages.join('\n').matchAll(/^(?:# TYPE )?(\w+)/gm)].map(([, name]) => name),
-  )
+  const live = new Set<string | undefined>()
+  // A process tells the delays of its event loop once it has some samples since it was last scraped.
+  await until('the delays of an event loop', async () => {
+    const pages = await Promise.all(
+      services.map(async ({ metricsUrl }) => (await fetch(`${metricsUrl}/metrics`)).text()),
+    )
+    // A histogram is also named as a whole, which is how its type is told.
+    for (const [, name] of pages.join('\n').matchAll(/^(?:# TYPE )?(\w+)/gm)) live.add(name)
+    return live.has('nodejs_eventloop_delay_p99')
+  })
   // docs/metrics.md has a test of its own.
   const docs = (await readdir(`${ROOT}docs`)).filter((file) => /(?<!metrics)\.md$/.test(file))
   const texts = new Map([
