@@ -25,6 +25,8 @@ const LATE_LABELS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   _hook_duration_seconds: { hook: values(HOOKS) },
   _redis_duration_seconds: { command: values(REDIS_COMMANDS) },
   _call_duration_seconds: { peer: values(PEERS), result: values(CALL_RESULTS) },
+  // The secret of hooks where it is in a file.
+  roomcast_gateway_secret_rereads_total: { secret: values(['internal_token', 'hook_secret']) },
   roomcast_presence_connections: { gateway: OPEN_LABELS['gateway'] ?? '' },
   v8js_gc_duration: { v8js_gc_type: values(['major', 'minor', 'incremental', 'weakcb']) },
 }
