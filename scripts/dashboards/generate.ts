@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { format, resolveConfig } from 'prettier'
+import { access } from './access.ts'
 import { gateways } from './gateways.ts'
 import { log } from './log.ts'
 import { overview } from './overview.ts'
@@ -16,6 +17,7 @@ const DASHBOARDS: ReadonlyMap<string, Dashboard> = new Map([
   ['gateways.json', gateways()],
   ['log.json', log()],
   ['presence.json', presence()],
+  ['access.json', access()],
   ['runtime.json', runtime()],
 ])
 

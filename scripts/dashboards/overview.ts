@@ -42,7 +42,7 @@ const people: Row = {
     lines({
       title: 'Closed, by reason',
       description:
-        'client: it left. transport: it broke, or a page was closed. ping_timeout: it fell silent. slow: it did not read fast enough. bad_packet: it sent something else than Socket.IO. drain: the gateway ends. shed: it had more than the others. server: the gateway ended it for another reason.',
+        'client: it left. transport: it broke, or a page was closed. ping_timeout: it fell silent. slow: it did not read fast enough. bad_packet: it sent something else than Socket.IO. drain: the gateway ends. shed: it had more than the others. token_expired: it came with no new token. revoked: a moderator ended it. flood: it sent more than it may. no_connect: it entered no namespace in time. server: the gateway ended it for another reason.',
       unit: 'cps',
       width: 12,
       isStacked: true,
@@ -146,7 +146,7 @@ const losses: Row = {
     lines({
       title: 'Recoveries, by result',
       description:
-        'Clients that came back with a session, a second. recovered: with all that they had missed. The others join anew, except with unavailable and raced, where they try again.',
+        'Clients that came back with a session, a second. recovered: with all that they had missed. removed, forbidden and other_user: it may not be there, or not with that session. The others join anew, except with unavailable and raced, where they try again.',
       unit: 'cps',
       width: 12,
       isStacked: true,

@@ -1,6 +1,7 @@
 import { CALL_RESULTS, PEERS } from '@roomcast/gateway'
 import { REDIS_COMMANDS } from '@roomcast/roomlog'
 import { NO_ROUTE, STATUS_CLASSES } from '@roomcast/runtime/http-api'
+import { HOOKS } from '../../services/gateway/src/hooks/hook-facts.ts'
 import { EVENT_LOOP_SAMPLE_MS } from '../../services/runtime/src/process-metrics.ts'
 import type { RecordedMetric } from './recorded-metrics.ts'
 import type { ServiceMetrics } from './service-metrics.ts'
@@ -21,8 +22,11 @@ const LATE_LABELS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     route: `path of the route as in \`/openapi.json\`, \`${NO_ROUTE}\` where there is none`,
     status: values(STATUS_CLASSES),
   },
+  _hook_duration_seconds: { hook: values(HOOKS) },
   _redis_duration_seconds: { command: values(REDIS_COMMANDS) },
   _call_duration_seconds: { peer: values(PEERS), result: values(CALL_RESULTS) },
+  // The secret of hooks where it is in a file.
+  roomcast_gateway_secret_rereads_total: { secret: values(['internal_token', 'hook_secret']) },
   roomcast_presence_connections: { gateway: OPEN_LABELS['gateway'] ?? '' },
   v8js_gc_duration: { v8js_gc_type: values(['major', 'minor', 'incremental', 'weakcb']) },
 }

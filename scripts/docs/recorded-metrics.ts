@@ -34,6 +34,9 @@ export function recordMetrics(): {
     const known = found.get(named)
     if (known !== undefined) return known
     const { description: help = '', unit } = options
+    // Who asks for it again gets the same one, as of a real meter.
+    const known = found.get(named)
+    if (known !== undefined) return known
     const metric = { name: named, kind, help, unit, labels: new Map<string, Set<string>>() }
     found.set(named, metric)
     return metric

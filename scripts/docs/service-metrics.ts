@@ -20,6 +20,14 @@ const ENV = {
   POD_NAME: 'gateway-1',
 }
 
+/** Switches on what a gateway does not measure otherwise; nobody is asked. */
+const OPTIONAL = {
+  AUTH_JWT_SECRET: 'a-secret-that-signs-nothing-at-all',
+  HOOK_JOIN_URL: 'http://127.0.0.1:9/join',
+  HOOK_SAY_URL: 'http://127.0.0.1:9/say',
+  HOOK_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}`,
+}
+
 /** What each service registers when it starts, and what each process has beside that: the services are started for it, and ended. */
 export async function metricsOfServices(): Promise<{
   readonly common: readonly RecordedMetric[]
@@ -57,6 +65,7 @@ export async function metricsOfServices(): Promise<{
       ...ENV,
       BROKER_URL: `http://127.0.0.1:${started.broker.port}`,
       PRESENCE_URL: `http://127.0.0.1:${started.presence.port}`,
+      ...OPTIONAL,
     })
     const deps = { log, telemetry: telemetryOf(gateway), roomLog, now }
     const startedGateway = await startGateway(config, deps)

@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals'
 import { stringify } from 'yaml'
 import { alertsOf, type AlertRule } from '../support/alerts.ts'
 import { at, find, findHelms, run, ROOT, type Helm, type Values } from './helm.ts'
+import { ON_ACCESS } from './situations/access.ts'
 import { ON_CONNECTIONS } from './situations/connections.ts'
 import { ON_MESSAGES } from './situations/messages.ts'
 import { ON_PRESENCE } from './situations/presence.ts'
@@ -14,7 +15,13 @@ const RUNBOOK = `${ROOT}docs/runbook.md`
 /** promtool makes a database for each situation, which takes a busy machine a while. In milliseconds. */
 const PROMTOOL_LIMIT_MS = 60_000
 
-const SITUATIONS = [...ON_CONNECTIONS, ...ON_MESSAGES, ...ON_PRESENCE, ...ON_RESOURCES]
+const SITUATIONS = [
+  ...ON_CONNECTIONS,
+  ...ON_MESSAGES,
+  ...ON_PRESENCE,
+  ...ON_ACCESS,
+  ...ON_RESOURCES,
+]
 
 const helms = await findHelms()
 
@@ -122,7 +129,7 @@ describe.each(helms)('with $name', (helm) => {
     })
     expect(alerts.get('RoomcastDeliverySlow')?.expr).toMatch(/> 0\.4$/)
     expect(alerts.get('RoomcastConnectionsHigh')?.expr).toMatch(/> 20000$/)
-    expect(at(rule, 'spec.groups.4.rules')).toEqual([
+    expect(at(rule, 'spec.groups.5.rules')).toEqual([
       { record: 'chat:connections', expr: 'sum(roomcast_gateway_connections)' },
     ])
     await promtool(at(rule, 'spec.groups'))
@@ -147,6 +154,21 @@ describe.each(helms)('with $name', (helm) => {
     expect(alerts.get('RoomcastOutboxFilling')?.expr).toMatch(/> 200$/)
     expect(alerts.get('RoomcastDrainStuck')?.for).toBe('175s')
     await promtool(at(rule, 'spec.groups'))
+  })
+
+  it('rules follow the limits of connections', async () => {
+    const alertsWith = async (limits: Values) => {
+      const rendered = await helm.render({ metrics: { prometheusRule: { enabled: true } }, limits })
+      const rule = find(rendered, 'PrometheusRule', '')
+      await promtool(at(rule, 'spec.groups'))
+      return new Map(alertsOf(rule).map(({ alert, expr }) => [alert, expr]))
+    }
+    const limited = await alertsWith({ connectionsPerGateway: 8000, connectRatePerGateway: 200 })
+    expect(limited.get('RoomcastConnectionsHigh')).toMatch(/> 6400$/)
+    expect(limited.get('RoomcastHandshakesWaiting')).toMatch(/> 200$/)
+    const unlimited = await alertsWith({ connectionsPerGateway: 0, connectRatePerGateway: 0 })
+    expect(unlimited.get('RoomcastConnectionsHigh')).toMatch(/> 10000$/)
+    expect(unlimited.has('RoomcastHandshakesWaiting')).toBe(false)
   })
 
   it('refuses an alert that there is not', async () => {

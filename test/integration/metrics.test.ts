@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { joinRoom, says } from '../support/clients.ts'
+import { joinRoom, says, type TestClient } from '../support/clients.ts'
 import { startDeployment, type Deployment } from '../support/deployment.ts'
+import { startHookBackend } from '../support/hook-backend.ts'
+import { newKey, startKeyServer } from '../support/jwks.ts'
 import { liveMetrics, type ScrapedMetric } from '../support/metrics.ts'
 import { until } from '../support/processes.ts'
 
@@ -47,13 +49,30 @@ function labelsIn(cell: string): Documented['labels'] {
   )
 }
 
+const stack = new AsyncDisposableStack()
 let deployment: Deployment
 let docs: Awaited<ReturnType<typeof documented>>
 beforeAll(async () => {
-  ;[deployment, docs] = await Promise.all([startDeployment(), documented()])
+  const key = await newKey('k1')
+  const keyServer = stack.use(await startKeyServer(key))
+  const backend = stack.use(await startHookBackend())
+  // All that is documented: with tokens and hooks too.
+  const env = {
+    AUTH_JWKS_URL: keyServer.url,
+    HOOK_JOIN_URL: `${backend.url}/join`,
+    HOOK_SAY_URL: `${backend.url}/say`,
+    HOOK_SECRET: `whsec_${Buffer.alloc(32, 9).toString('base64')}`,
+  }
+  const [started, pages] = await Promise.all([startDeployment({ env }), documented()])
+  deployment = stack.use(started)
+  docs = pages
+  const join = async (url: string | undefined, name: string): Promise<TestClient> => {
+    const token = await key.sign({ sub: name, exp: Math.floor(Date.now() / 1_000) + 600 })
+    return joinRoom(url ?? '', 'measured', name, { auth: { token } })
+  }
   const [here, there] = deployment.gateways
-  const alice = await joinRoom(here?.url ?? '', 'measured', 'alice')
-  const bob = await joinRoom(there?.url ?? '', 'measured', 'bob')
+  const alice = await join(here?.url, 'alice')
+  const bob = await join(there?.url, 'bob')
   await alice.ask('say', { text: 'hello' })
   await bob.got('the message', says('hello'))
   await bob.ask('members', {})
@@ -63,7 +82,7 @@ beforeAll(async () => {
   await fetch(`${deployment.presences[0]?.url}/v1/stats`)
 }, 60_000)
 afterAll(async () => {
-  await deployment[Symbol.asyncDispose]()
+  await stack.disposeAsync()
 })
 
 describe.each([

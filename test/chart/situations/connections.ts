@@ -75,14 +75,17 @@ export const ON_CONNECTIONS: readonly Situation[] = [
   {
     alert: 'RoomcastConnectionsHigh',
     when: 'a gateway has both kinds, and too many together',
-    series: { [connections('gateway')]: '9000x30', [connections('gateway', 'polling')]: '2500x30' },
+    series: {
+      [connections('gateway')]: '38000x30',
+      [connections('gateway', 'polling')]: '2500x30',
+    },
     at: 12,
-    fires: [{ labels: gatewayPod, says: `${PODS.gateway} has 11.5k connections.` }],
+    fires: [{ labels: gatewayPod, says: `${PODS.gateway} has 40.5k connections.` }],
   },
   {
     alert: 'RoomcastConnectionsHigh',
     when: 'two gateways have them together',
-    series: { [connections('gateway')]: '9000x30', [connections('gateway 2')]: '9000x30' },
+    series: { [connections('gateway')]: '38000x30', [connections('gateway 2')]: '38000x30' },
     at: 12,
     fires: [],
   },

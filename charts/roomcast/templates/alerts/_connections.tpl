@@ -31,7 +31,7 @@
   summary: A gateway has more connections than it should
   description: '{{`{{ $labels.pod }} has {{ $value | humanize }} connections.`}}'
   expr: |-
-    sum by (namespace, pod) (roomcast_gateway_connections{ {{- .gateway -}} }) > {{ int .thresholds.connectionsPerGateway }}
+    sum by (namespace, pod) (roomcast_gateway_connections{ {{- .gateway -}} }) > {{ include "roomcast.alerts.connectionsHigh" . }}
 - alert: RoomcastSlowConnections
   severity: warning
   for: 5m
@@ -58,4 +58,14 @@
   description: '{{`{{ $labels.pod }} was told to end, and is still there after the time that it has for it.`}}'
   expr: |-
     max by (namespace, pod) (roomcast_gateway_draining{ {{- .gateway -}} }) == 1
+{{- end -}}
+
+{{/* From how many connections on a gateway has too many. Argument: as that of roomcast.alerts.connections */}}
+{{- define "roomcast.alerts.connectionsHigh" -}}
+{{- $limit := int64 .root.Values.limits.connectionsPerGateway -}}
+{{- with int64 .thresholds.connectionsPerGateway -}}
+{{ . }}
+{{- else -}}
+{{- ternary (div (mul $limit 8) 10) 10000 (gt $limit 0) -}}
+{{- end -}}
 {{- end -}}
