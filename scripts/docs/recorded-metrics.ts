@@ -30,9 +30,6 @@ export function recordMetrics(): {
   const register = (kind: MetricKind, name: string, options: Described = {}): RecordedMetric => {
     const plain = name.replaceAll('.', '_')
     const named = kind === 'counter' && !plain.endsWith('_total') ? `${plain}_total` : plain
-    // As in OpenTelemetry, who asks for the same again gets the same.
-    const known = found.get(named)
-    if (known !== undefined) return known
     const { description: help = '', unit } = options
     // Who asks for it again gets the same one, as of a real meter.
     const known = found.get(named)

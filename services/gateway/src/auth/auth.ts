@@ -123,9 +123,11 @@ export function createAuth(
     },
     restoringFor: () => restoring.getStore(),
     admit(socket) {
-      const verdict = verdicts.get(socket)
+      const earlier = verdicts.get(socket)
       verdicts.delete(socket)
-      if (verdict === undefined) throw new Error('a socket whose token nobody judged')
+      if (earlier === undefined) throw new Error('a socket whose token nobody judged')
+      // While its session was restored the user may have been ended, which does not see sockets that have not entered yet.
+      const verdict = earlier.result === 'accepted' ? unlessRevoked(earlier) : earlier
       if (verdict.result === 'unavailable') {
         facts.judged('unavailable')
         return 'later'
