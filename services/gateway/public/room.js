@@ -35,11 +35,11 @@ export function openRoom({ room, name, leave, refused }) {
     on: {
       state: showState,
       joining: () => history.joining(),
-      joined({ username, online, offset, user, readOnly = false }) {
+      // The number of those online is in the message of this name, which comes in its place among the counts.
+      joined({ username, offset, user, readOnly = false }) {
         self = { name: username, user }
         timeline.setSelf(username, user)
         composer.setReadOnly(readOnly)
-        showOnline(online)
         showBanner(undefined)
         void history.joined(offset)
         outbox.resume()
