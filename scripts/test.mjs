@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { findChromium, testPath } from './setup.mjs'
 
 /** How long the run of one project may take. In milliseconds. */
-const RUN_LIMIT_MS = 300_000
+const RUN_LIMIT_MS = 600_000
 /** How long a run that is told to end may take to stop the servers that it started. In milliseconds. */
 const END_LIMIT_MS = 3_000
 const UNIT_WORKERS = 2

@@ -70,7 +70,7 @@ describe('the counts of a run', () => {
       'that did not end',
       { status: 'SIGTERM', isLate: true, results: results(3, 0) },
       { passed: 3, failed: 1, skipped: 3 },
-      'unit: did not end within 300 s and was killed',
+      'unit: did not end within 600 s and was killed',
     ],
   ])('%s', (_, run, counts, fault) => {
     expect(judge('unit', run)).toEqual(fault === undefined ? { counts } : { counts, fault })
