@@ -4,11 +4,11 @@ import type { Identity } from '../identity.ts'
 import { EVERY_ROOM, rightsOf } from './room-rights.ts'
 
 /** Characters of a `sub`. */
-export const USER_MAX_CHARS = 128
+const SUB_MAX_CHARS = 128
 /** Rules of one token. */
 export const ROOM_RULES_MAX = 100
 /** Characters of a pattern. */
-export const PATTERN_MAX_CHARS = 256
+const PATTERN_MAX_CHARS = 256
 
 const CONTROL = /\p{Cc}/u
 
@@ -16,7 +16,7 @@ const CONTROL = /\p{Cc}/u
 const User = z
   .string({ error: '"sub" must be a string' })
   .min(1, { error: '"sub" must not be empty' })
-  .max(USER_MAX_CHARS, { error: `"sub" must have at most ${USER_MAX_CHARS} characters` })
+  .max(SUB_MAX_CHARS, { error: `"sub" must have at most ${SUB_MAX_CHARS} characters` })
   .refine((sub) => sub.isWellFormed() && !CONTROL.test(sub), {
     error: '"sub" must not have control characters',
   })

@@ -1,4 +1,4 @@
-import type { RoomId } from '@roomcast/protocol'
+import { matchesRoom, type RoomId } from '@roomcast/protocol'
 
 /** What a token says of the rooms whose ids fit a pattern. */
 export interface RoomRule {
@@ -25,29 +25,9 @@ export function rightsOf(rules: readonly RoomRule[]): RoomRights {
     return (room: RoomId): boolean => {
       if (room === last) return answer
       last = room
-      answer = rules.some((rule) => rule[right] && fits(room, rule.pattern))
+      answer = rules.some((rule) => rule[right] && matchesRoom(rule.pattern, room))
       return answer
     }
   }
   return { mayRead: may('read'), mayWrite: may('write') }
-}
-
-/**
- * Whether all of the text fits the pattern. The parts between the stars are looked for from left to right, each where it comes first, so
- * nothing is tried twice: patterns come from outside and must not cost more than their length.
- */
-export function fits(text: string, pattern: string): boolean {
-  const parts = pattern.split('*')
-  const [first = '', ...rest] = parts
-  const last = rest.pop()
-  if (last === undefined) return text === pattern
-  if (!text.startsWith(first)) return false
-  const end = text.length - last.length
-  let at = first.length
-  for (const part of rest) {
-    const found = text.indexOf(part, at)
-    if (found === -1) return false
-    at = found + part.length
-  }
-  return at <= end && text.endsWith(last)
 }
