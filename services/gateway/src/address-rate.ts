@@ -1,4 +1,4 @@
-import { fullBucket, take, type Bucket, type Rate } from './token-bucket.ts'
+import { fullBucket, rateOf, take, type Bucket } from './token-bucket.ts'
 
 /** Addresses that are remembered; of more the one that was silent for longest is forgotten, as if it had not come for a while. */
 export const ADDRESSES_MAX = 65_536
@@ -12,7 +12,7 @@ export interface AddressRate {
 /** Undefined when there is no limit. */
 export function createAddressRate(perSecond: number, now: () => number): AddressRate | undefined {
   if (perSecond === 0) return undefined
-  const rate: Rate = { perSecond, burst: BURST_SECONDS * perSecond }
+  const rate = rateOf(perSecond)
   /** In the order in which they were last heard of. */
   const buckets = new Map<string, Bucket>()
   return {
@@ -29,6 +29,3 @@ export function createAddressRate(perSecond: number, now: () => number): Address
     },
   }
 }
-
-/** How many seconds' worth of a rate may come at once after a pause. */
-export const BURST_SECONDS = 10

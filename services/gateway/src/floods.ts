@@ -1,10 +1,10 @@
-import { ClientError } from '@roomcast/protocol'
 import type { Server as EngineServer, Socket as EngineConnection } from 'engine.io'
-import { BURST_SECONDS } from './address-rate.ts'
 import type { Connections } from './connections.ts'
 import { terminateConnection, unsentOf, websocketOf } from './engine/connection.ts'
 import type { InnerWebSocket } from './engine/internals.ts'
 import type { Facts } from './facts.ts'
+import { assertPace } from './pace.ts'
+import { BURST_SECONDS } from './token-bucket.ts'
 
 /** What a connection may still send: below 0 its events are refused, and at the same amount below it is ended. */
 interface Allowance {
@@ -95,13 +95,10 @@ export function watchFloods(
     check(connection) {
       const left = (connection as Watched)[ALLOWANCE]
       if (left === undefined || (left.packets >= 0 && left.bytes >= 0)) return
-      facts.refused('events')
-      const retryAfterMs = Math.ceil(
+      const waitMs = Math.ceil(
         1_000 * Math.max(-left.packets / packetsPerSecond, -left.bytes / bytesPerSecond),
       )
-      throw new ClientError('rate_limited', 'too much in a short time from this connection', {
-        retryAfterMs,
-      })
+      assertPace(facts, 'events', waitMs, 'too much in a short time from this connection')
     },
   }
 }

@@ -1,5 +1,4 @@
-import { BURST_SECONDS } from './address-rate.ts'
-import { fullBucket, type Bucket, type Rate } from './token-bucket.ts'
+import { fullBucket, rateOf, refill } from './token-bucket.ts'
 
 /**
  * The rate of one room's messages in the whole cluster, kept by each gateway for itself: all of them see every message of the room, so that
@@ -18,17 +17,12 @@ export interface RoomRate {
 /** Undefined when there is no limit. */
 export function createRoomRate(perSecond: number, now: () => number): RoomRate | undefined {
   if (perSecond === 0) return undefined
-  const rate: Rate = { perSecond, burst: BURST_SECONDS * perSecond }
-  const bucket: Bucket = fullBucket(rate, now())
+  const rate = rateOf(perSecond)
+  const bucket = fullBucket(rate, now())
   let underWay = 0
-  const refill = (): void => {
-    const at = now()
-    bucket.tokens = Math.min(rate.burst, bucket.tokens + ((at - bucket.at) * perSecond) / 1_000)
-    bucket.at = at
-  }
   return {
     take() {
-      refill()
+      refill(bucket, rate, now())
       const missing = 1 + underWay - bucket.tokens
       if (missing > 0) return Math.ceil((missing * 1_000) / perSecond)
       underWay++
@@ -36,7 +30,7 @@ export function createRoomRate(perSecond: number, now: () => number): RoomRate |
     },
     settle: () => void (underWay = Math.max(0, underWay - 1)),
     logged(messages) {
-      refill()
+      refill(bucket, rate, now())
       // Below nothing, by what others let through at the same time: it is made up for.
       bucket.tokens = Math.max(-rate.burst, bucket.tokens - messages)
     },

@@ -76,10 +76,8 @@ const FEW_PACKETS = 64
 /** Bytes that were written and are not sent: in the websocket's buffer, and in Engine.IO's when that holds more than a few packets. */
 export function unsentBytes(socket: ChatSocket): number {
   const { transport, writeBuffer } = engineOf(socket)
-  let bytes = transport.socket?.bufferedAmount ?? 0
-  if (writeBuffer.length > FEW_PACKETS)
-    for (const { data } of writeBuffer) bytes += data?.length ?? 0
-  return bytes
+  if (writeBuffer.length > FEW_PACKETS) return unsentOf(socket.conn)
+  return transport.socket?.bufferedAmount ?? 0
 }
 
 /** The same for a connection, exactly. */

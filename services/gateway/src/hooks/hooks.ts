@@ -156,6 +156,7 @@ function askSay(
       settle(() => {
         const refusal = refusalBy(verdict, policy)
         if (refusal !== undefined) refuse(refusal)
+        // He may also have been removed meanwhile.
         else if (sessionOf(socket).member !== member)
           refuse(new ClientError('not_joined', 'you left before this was allowed'))
         else publish(verdict.kind === 'rewrite' ? verdict.rewrite : content)

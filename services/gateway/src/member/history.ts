@@ -9,6 +9,7 @@ import {
 } from '@roomcast/roomlog'
 import type { Context } from './context.ts'
 import { memberOf, parseRequest } from './request.ts'
+import { assertPace } from '../pace.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
 
@@ -27,13 +28,12 @@ export async function history(
   const { room } = memberOf(socket)
   const { before, after, limit } = parseRequest(History, request ?? {})
   const bucket = (sessionOf(socket).historyBucket ??= fullBucket(HISTORY_RATE, now()))
-  const retryAfterMs = take(bucket, HISTORY_RATE, now())
-  if (retryAfterMs > 0) {
-    facts.refused('history')
-    throw new ClientError('rate_limited', 'too many history requests in a short time', {
-      retryAfterMs,
-    })
-  }
+  assertPace(
+    facts,
+    'history',
+    take(bucket, HISTORY_RATE, now()),
+    'too many history requests in a short time',
+  )
   const asked = { before, after, limit }
   const page = await read(roomLog, room.id, rangeOf(asked))
   const view = viewOf(page, asked, (seq, error) =>

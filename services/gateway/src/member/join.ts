@@ -1,6 +1,5 @@
 import { ClientError, formatOffset, type Joined, type RoomId } from '@roomcast/protocol'
 import { LogUnavailable, userOfSession, type SessionRecord } from '@roomcast/roomlog'
-import { BURST_SECONDS } from '../address-rate.ts'
 import { addressOf, FULL_RETRY_MS } from '../connection-limits.ts'
 import { gatherWrites, pidOf } from '../engine/connection.ts'
 import { NEW_RECEIVER } from '../fanout.ts'
@@ -13,8 +12,9 @@ import { refusalOfBan, refusalOfRemoval } from './remove.ts'
 import { roomOf } from './request.ts'
 import { isReadOnly, nameFor, requireRead } from './rights.ts'
 import { releaseEarlySays } from './say.ts'
+import { assertPace } from '../pace.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
-import { fullBucket, take } from '../token-bucket.ts'
+import { fullBucket, rateOf, take } from '../token-bucket.ts'
 
 /**
  * `join {username}`: makes the socket a member of the room it named, under its token's name if that has one. The same again is answered
@@ -88,7 +88,7 @@ async function enter(
       const removal = room.removals.since(turn, userOfSession(session))
       if (removal !== undefined) throw refusalOfRemoval(removal)
       if (!socket.connected) return
-      limitConnections(context, socket, session)
+      limitConnectionsOfUser(context, socket, session)
       // The message, the answer, and what the room is told in this turn.
       gatherWrites(socket)
       admitMember(context, socket, room, session, admit)
@@ -128,24 +128,16 @@ export function admitMember(
 function limitJoins({ config, joinsByAddress, facts, now }: Context, socket: ChatSocket): void {
   const session = sessionOf(socket)
   const { joinRatePerSecond } = config.limits
-  const rate = { perSecond: joinRatePerSecond, burst: BURST_SECONDS * joinRatePerSecond }
+  const rate = rateOf(joinRatePerSecond)
   const bucket = (session.joinBucket ??= fullBucket(rate, now()))
-  const retryAfterMs = take(bucket, rate, now())
-  if (retryAfterMs > 0) {
-    facts.refused('joins')
-    throw new ClientError('rate_limited', 'too many joins in a short time', { retryAfterMs })
-  }
+  assertPace(facts, 'joins', take(bucket, rate, now()), 'too many joins in a short time')
   const addressMs = joinsByAddress?.take(addressOf(socket.conn) ?? '') ?? 0
-  if (addressMs > 0) {
-    facts.refused('address_joins')
-    throw new ClientError('rate_limited', 'too many joins from this address in a short time', {
-      retryAfterMs: addressMs,
-    })
-  }
+  const message = 'too many joins from this address in a short time'
+  assertPace(facts, 'address_joins', addressMs, message)
 }
 
 /** Throws `ClientError` `too_many`. */
-function limitConnections(
+function limitConnectionsOfUser(
   { users, facts }: Context,
   socket: ChatSocket,
   session: SessionRecord,

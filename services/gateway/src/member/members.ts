@@ -1,6 +1,7 @@
-import { ClientError, Members, type MemberList } from '@roomcast/protocol'
+import { Members, type MemberList } from '@roomcast/protocol'
 import type { Context } from './context.ts'
 import { memberOf, parseRequest } from './request.ts'
+import { assertPace } from '../pace.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
 
@@ -19,13 +20,12 @@ export async function members(
   const { room } = memberOf(socket)
   const { limit } = parseRequest(Members, request ?? {})
   const bucket = (sessionOf(socket).membersBucket ??= fullBucket(MEMBERS_RATE, now()))
-  const retryAfterMs = take(bucket, MEMBERS_RATE, now())
-  if (retryAfterMs > 0) {
-    facts.refused('members')
-    throw new ClientError('rate_limited', 'too many members requests in a short time', {
-      retryAfterMs,
-    })
-  }
+  assertPace(
+    facts,
+    'members',
+    take(bucket, MEMBERS_RATE, now()),
+    'too many members requests in a short time',
+  )
   const { members: listed, ...counts } = await presence.members(room.id)
   const isListed = listed !== undefined && listed.length <= limit
   return { ok: true, ...counts, ...(isListed ? { members: listed } : {}) }

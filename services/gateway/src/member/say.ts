@@ -12,6 +12,7 @@ import type { Context } from './context.ts'
 import type { Member, Session } from './member.ts'
 import { requireWrite } from './rights.ts'
 import { memberOf, parseRequest, roomOf } from './request.ts'
+import { assertPace } from '../pace.ts'
 import { sessionOf, type ChatSocket } from '../sockets.ts'
 import { fullBucket, take } from '../token-bucket.ts'
 
@@ -48,11 +49,7 @@ export function createSay(context: Context): SayHandler {
     requireWrite(socket, member.room.id)
     const content = parseRequest(schema, request)
     const bucket = (session.sayBucket ??= fullBucket(rate, now()))
-    const retryAfterMs = take(bucket, rate, now())
-    if (retryAfterMs > 0) {
-      facts.refused('says')
-      throw new ClientError('rate_limited', 'too many messages in a short time', { retryAfterMs })
-    }
+    assertPace(facts, 'says', take(bucket, rate, now()), 'too many messages in a short time')
     if (hooks.say === undefined) publish(member, content, reply, trace)
     else {
       hooks.say(
@@ -60,9 +57,6 @@ export function createSay(context: Context): SayHandler {
         content,
         (allowed) => {
           try {
-            // He may have left meanwhile, or was removed.
-            if (session.member !== member)
-              throw new ClientError('not_joined', 'not in the room any more')
             publish(member, allowed, reply, trace)
           } catch (error) {
             reply(asError(error))
@@ -81,12 +75,7 @@ export function createSay(context: Context): SayHandler {
   ): void {
     const { rate: roomRate } = room
     const waitMs = roomRate?.take() ?? 0
-    if (waitMs > 0) {
-      facts.refused('room_messages')
-      throw new ClientError('rate_limited', 'too many messages in this room in a short time', {
-        retryAfterMs: waitMs,
-      })
-    }
+    assertPace(facts, 'room_messages', waitMs, 'too many messages in this room in a short time')
     const messageId = id ?? newMessageId()
     const payload = encodeMessage({
       event: 'broadcast_say',
