@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { parseKeys, SecretsFault, type KeyEntry } from './api-keys.ts'
+import { parseKeys, type KeyEntry } from './api-keys.ts'
 import { parseTokens } from './internal-access.ts'
+import { SecretsFault } from './secrets.ts'
 import { flag, secretString, SettingsError, type SettingsShape } from './settings.ts'
 
 /** A setting whose value is secrets, read by a function that throws `SecretsFault`. */

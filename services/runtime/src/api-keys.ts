@@ -1,6 +1,6 @@
 import { matchesRoom, RoomPattern } from '@roomcast/protocol'
 import { z } from 'zod'
-import { digestOf, indexOfSecret, type Digest } from './secrets.ts'
+import { digestOf, indexOfSecret, SecretsFault, type Digest } from './secrets.ts'
 
 /** What a key may do with the HTTP APIs. */
 export const SCOPES = [
@@ -60,11 +60,6 @@ const KeyList = z
   .refine((keys) => new Set(keys.map(({ key }) => key)).size === keys.length, {
     error: 'a key is there twice',
   })
-
-/** Something is wrong with a text that should have keys or tokens. Its message repeats none of them. */
-export class SecretsFault extends Error {
-  override readonly name = 'SecretsFault'
-}
 
 /**
  * The keys of a text in one of two forms: keys separated by commas or line breaks, each of which may do everything, or, when it begins

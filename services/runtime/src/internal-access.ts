@@ -1,7 +1,6 @@
 import { INTERNAL_TOKEN_HEADER } from '@roomcast/protocol'
 import type { IncomingHttpHeaders } from 'node:http'
-import { SecretsFault } from './api-keys.ts'
-import { digestOf, indexOfSecret } from './secrets.ts'
+import { digestOf, indexOfSecret, secretLines, SecretsFault } from './secrets.ts'
 
 /** Characters of a token: what is shorter can be guessed. */
 const TOKEN_MIN_CHARS = 16
@@ -13,12 +12,7 @@ const TOKEN = new RegExp(`^[\\x20-\\x7e]{${TOKEN_MIN_CHARS},${TOKEN_MAX_CHARS}}$
 
 /** The tokens of a text, one a line. Throws `SecretsFault`. */
 export function parseTokens(text: string): readonly string[] {
-  const tokens = text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-  if (tokens.length === 0) throw new SecretsFault('must have at least one token')
-  if (tokens.length > TOKENS_MAX) throw new SecretsFault(`must have at most ${TOKENS_MAX} tokens`)
+  const tokens = secretLines(text, 'token', TOKENS_MAX)
   if (!tokens.every((token) => TOKEN.test(token))) {
     throw new SecretsFault(
       `each token needs ${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable ASCII characters`,

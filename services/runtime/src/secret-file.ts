@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { SecretsFault } from './api-keys.ts'
+import { SecretsFault } from './secrets.ts'
 import { SettingsError } from './settings.ts'
 
 /** How often a file of secrets is read again, in milliseconds. */

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { SecretsFault } from '@roomcast/runtime'
+import { secretLines, SecretsFault } from '@roomcast/runtime'
 
 /** The bytes of a secret, by which requests are signed. */
 export type HookSecret = Buffer
@@ -13,13 +13,7 @@ const SECRETS_MAX = 4
 
 /** The secrets of a text, one a line. Throws `SecretsFault`. */
 export function parseHookSecrets(text: string): readonly HookSecret[] {
-  const lines = text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-  if (lines.length === 0) throw new SecretsFault('must have at least one secret')
-  if (lines.length > SECRETS_MAX) throw new SecretsFault(`must have at most ${SECRETS_MAX} secrets`)
-  return lines.map((line) => {
+  return secretLines(text, 'secret', SECRETS_MAX).map((line) => {
     const encoded = line.startsWith(PREFIX) ? line.slice(PREFIX.length) : ''
     const bytes = Buffer.from(encoded, 'base64')
     const isWhole = bytes.toString('base64').replace(/=+$/, '') === encoded.replace(/=+$/, '')
