@@ -5,7 +5,14 @@ import {
   type RoomId,
 } from '@roomcast/protocol'
 import { wholeFrom, type Room } from './memory.ts'
-import { isInForce, REMOVALS_KEPT, type Act, type Ban, type Moderation } from './moderation.ts'
+import {
+  byUser,
+  isInForce,
+  REMOVALS_KEPT,
+  type Act,
+  type Ban,
+  type Moderation,
+} from './moderation.ts'
 
 /** Moderation in the memory of one process; the reference for what every store does. */
 export function createMemoryModeration({
@@ -93,8 +100,4 @@ export function createMemoryModeration({
       removedAt: find(room)?.removed.get(user) ?? 0,
     }),
   }
-}
-
-export function byUser(a: Ban, b: Ban): number {
-  return a.user < b.user ? -1 : 1
 }

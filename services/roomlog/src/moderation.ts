@@ -60,3 +60,8 @@ export const REMOVALS_KEPT = 1_000
 export function isInForce({ until }: Ban, now: number): boolean {
   return until === undefined || until > now
 }
+
+/** The order of a list of bans. */
+export function byUser(a: Ban, b: Ban): number {
+  return a.user < b.user ? -1 : 1
+}

@@ -1,6 +1,12 @@
 import { BANS_PER_ROOM_MAX, type AppendMessage, type RoomId } from '@roomcast/protocol'
-import { byUser } from '../memory-moderation.ts'
-import { isInForce, REMOVALS_KEPT, type Acted, type Ban, type Moderation } from '../moderation.ts'
+import {
+  byUser,
+  isInForce,
+  REMOVALS_KEPT,
+  type Acted,
+  type Ban,
+  type Moderation,
+} from '../moderation.ts'
 import { told } from '../unavailable.ts'
 import type { RedisClient } from './connect.ts'
 import type { RoomKeys } from './keys.ts'

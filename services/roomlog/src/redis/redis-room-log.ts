@@ -5,7 +5,6 @@ import {
   DEFAULT_RETENTION,
   EMPTY_HEAD,
   EPOCHS_KEPT,
-  LogUnavailable,
   type Follower,
   type Following,
   type Head,
@@ -17,6 +16,7 @@ import {
   type Traces,
 } from '../room-log.ts'
 import { epochOf } from '../continuity.ts'
+import { told } from '../unavailable.ts'
 import { watchConnections, type RedisLogEvent } from './availability.ts'
 import { timed, type OnRedisCommand } from './commands.ts'
 import { DEFAULT_REVOCATION_TTL_MS } from '../revocations.ts'
@@ -171,13 +171,10 @@ export function createRedisLog(options: RedisLogOptions): RoomLog {
     const kind =
       range.after !== undefined ? 'after' : range.before !== undefined ? 'before' : 'latest'
     const bound = range.after ?? range.before ?? 0
-    try {
-      return parsePage(
-        await client.roomread(keys.meta, keys.stream, kind, bound, range.limit, keepMs),
-      )
-    } catch (error) {
-      throw new LogUnavailable('while reading a room', { cause: error })
-    }
+    return told(
+      'reading a room',
+      client.roomread(keys.meta, keys.stream, kind, bound, range.limit, keepMs).then(parsePage),
+    )
   }
 
   const readHeads = async (rooms: readonly RoomId[]): Promise<Head[]> => {

@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis'
-import { LogUnavailable } from '../room-log.ts'
+import { told } from '../unavailable.ts'
 import type { RedisClient } from './connect.ts'
 
 /** Channels in one SSUBSCRIBE when all are subscribed again: bounds how long one command may occupy Redis. */
@@ -110,30 +110,22 @@ export function createSubscriptions(
       const existing = channels.get(name)
       if (existing !== undefined) {
         existing.listeners.add(listener)
-        try {
-          await existing.subscribed
-        } catch (error) {
-          throw new LogUnavailable(`while subscribing`, { cause: error })
-        }
+        await told('subscribing', existing.subscribed)
         return
       }
       const channel = { listeners: new Set([listener]), subscribed: client.ssubscribe(name) }
       channels.set(name, channel)
       try {
-        await channel.subscribed
+        await told('subscribing', channel.subscribed)
       } catch (error) {
         if (channels.get(name) === channel) channels.delete(name)
-        throw new LogUnavailable('while subscribing', { cause: error })
+        throw error
       }
     },
 
     async renew(name) {
       if (isClosed || !channels.has(name)) return
-      try {
-        await client.ssubscribe(name)
-      } catch (error) {
-        throw new LogUnavailable('while subscribing again', { cause: error })
-      }
+      await told('subscribing again', client.ssubscribe(name))
     },
 
     remove(name, listener) {
