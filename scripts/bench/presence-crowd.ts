@@ -1,3 +1,5 @@
+import { createInternalAccess, createLog } from '@roomcast/runtime'
+import { startReporter, type Reporter } from '../../services/gateway/src/reporter.ts'
 import type { GatewayInfo, GatewayToPresence, ReportedMember } from '@roomcast/protocol'
 import { REPORT_PART_MEMBERS, RoomId } from '@roomcast/protocol'
 
@@ -42,6 +44,25 @@ export function gatewayInfo(i: number): GatewayInfo {
   const pod = `chat-roomcast-gateway-5d9f7c6b8-x${String(i).padStart(4, '0')}`
   const address = `10.0.${i >> 8}.${i & 255}:8080`
   return { instance: `instance-${i}`, pod, address, version: '0.1.0', startedAt: 0 }
+}
+
+/** The reporter of a gateway that has no sockets, and does nothing of what presence asks. `onCounts` is told how many counts came. */
+export function startCrowdReporter(
+  presenceUrl: string,
+  i: number,
+  onCounts: (counts: number) => void = () => undefined,
+): Reporter {
+  return startReporter({
+    presenceUrls: [presenceUrl],
+    internal: createInternalAccess(() => []),
+    gateway: gatewayInfo(i),
+    log: createLog('bench', 'silent'),
+    now: () => performance.now(),
+    onGateways: () => undefined,
+    onCounts: (counts) => onCounts(counts.length),
+    onShed: () => undefined,
+    onAnnounce: () => undefined,
+  })
 }
 
 /** The frames of a whole state, with the parts that a gateway makes of it. */

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createInternalAccess, createLog } from '@roomcast/runtime'
-import { startReporter, type Reporter } from '../../services/gateway/src/reporter.ts'
+import type { Reporter } from '../../services/gateway/src/reporter.ts'
 import { getJson, startDeployment } from '../../test/support/deployment.ts'
 import { until } from '../../test/support/processes.ts'
-import { createCrowd, gatewayInfo } from './presence-crowd.ts'
+import { createCrowd, startCrowdReporter } from './presence-crowd.ts'
 import { cpuSeconds } from './process-usage.ts'
 import { spread, spreadText, type Row } from './row.ts'
 
@@ -31,17 +30,7 @@ export async function measurePresenceLoad(): Promise<Row> {
   const crowd = createCrowd({ rooms: ROOMS, seed: 1 })
   let told = 0
   const gateways = Array.from({ length: GATEWAYS }, (_, i): [Reporter, string[]] => {
-    const reporter = startReporter({
-      presenceUrls: [presence.url],
-      internal: createInternalAccess(() => []),
-      gateway: gatewayInfo(i),
-      log: createLog('bench', 'silent'),
-      now: () => performance.now(),
-      onGateways: () => undefined,
-      onCounts: (counts) => (told += counts.length),
-      onShed: () => undefined,
-      onAnnounce: () => undefined,
-    })
+    const reporter = startCrowdReporter(presence.url, i, (counts) => (told += counts))
     return [reporter, []]
   })
   const join = ([reporter, sids]: [Reporter, string[]]): void => {

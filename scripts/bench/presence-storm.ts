@@ -1,8 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createInternalAccess, createLog } from '@roomcast/runtime'
-import { startReporter } from '../../services/gateway/src/reporter.ts'
 import { getJson, startDeployment } from '../../test/support/deployment.ts'
-import { createCrowd, gatewayInfo } from './presence-crowd.ts'
+import { createCrowd, startCrowdReporter } from './presence-crowd.ts'
 import { spread, type Row } from './row.ts'
 
 const GATEWAYS = 200
@@ -30,17 +28,7 @@ export async function measurePresenceStorm(): Promise<Row> {
   )
   const startedMs = performance.now()
   const reporters = crowds.map((members, i) => {
-    const reporter = startReporter({
-      presenceUrls: [presence.url],
-      internal: createInternalAccess(() => []),
-      gateway: gatewayInfo(i),
-      log: createLog('bench', 'silent'),
-      now: () => performance.now(),
-      onGateways: () => undefined,
-      onCounts: () => undefined,
-      onShed: () => undefined,
-      onAnnounce: () => undefined,
-    })
+    const reporter = startCrowdReporter(presence.url, i)
     for (const member of members) reporter.joined(member)
     return reporter
   })

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { getJson } from '../../test/support/deployment.ts'
 import { until, within } from '../../test/support/processes.ts'
 import { checkRoom, type RoomRecord, type Violation, type ViolationKind } from './checks.ts'
-import { labelOf, type ChaosMember, type Experiences } from './members.ts'
+import { labelOf, noExperiences, type ChaosMember, type Experiences } from './members.ts'
 
 /** How long all may take to be in their rooms: at first, and after the last fault. In milliseconds. */
 const GATHER_LIMIT_MS = 60_000
@@ -161,21 +161,8 @@ export function unduly({ member, reason, awayMs, isWithinLimits }: Loss): Violat
 }
 
 export function sum(all: readonly Readonly<Experiences>[]): Experiences {
-  const total: Experiences = {
-    disconnects: 0,
-    recovered: 0,
-    told: 0,
-    refused: 0,
-    unanswered: 0,
-    failedAttempts: 0,
-  }
-  for (const one of all) {
-    total.disconnects += one.disconnects
-    total.recovered += one.recovered
-    total.told += one.told
-    total.refused += one.refused
-    total.unanswered += one.unanswered
-    total.failedAttempts += one.failedAttempts
-  }
+  const total = noExperiences()
+  for (const one of all)
+    for (const name of Object.keys(total) as (keyof Experiences)[]) total[name] += one[name]
   return total
 }

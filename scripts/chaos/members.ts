@@ -42,6 +42,17 @@ export interface Experiences {
   failedAttempts: number
 }
 
+export function noExperiences(): Experiences {
+  return {
+    disconnects: 0,
+    recovered: 0,
+    told: 0,
+    refused: 0,
+    unanswered: 0,
+    failedAttempts: 0,
+  }
+}
+
 /** From the end of a connection, in milliseconds since 1970, until the member is in its room again. */
 export interface Absence {
   readonly closedAt: number
@@ -105,14 +116,7 @@ export function startMember(
   const faults: string[] = []
   const losses: { sid: string; awayMs: number }[] = []
   const absences: Absence[] = []
-  const experiences: Experiences = {
-    disconnects: 0,
-    recovered: 0,
-    told: 0,
-    refused: 0,
-    unanswered: 0,
-    failedAttempts: 0,
-  }
+  const experiences = noExperiences()
   let isMember = false
   let wasConnected = false
   let lostAt = 0
