@@ -20,10 +20,7 @@ const { values } = parseArgs({
 })
 const acts = Number(values.acts)
 
-await using deployment = await startDeployment({
-  gateways: 2,
-  env: { SAY_RATE_PER_SECOND: '1000', SAY_BURST: '1000' },
-})
+await using deployment = await startDeployment({ gateways: 2 })
 const [near = '', far = ''] = deployment.gateways.map(({ url }) => url)
 const api = `${deployment.brokers[0]?.url}/v1`
 const crowd = await Promise.all(

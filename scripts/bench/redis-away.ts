@@ -39,7 +39,7 @@ export async function measureRedisAway(options: {
   await using deployment = await startDeployment({
     gateways: 2,
     brokers: 2,
-    env: { SAY_RATE_PER_SECOND: '10000', SAY_BURST: '10000', LOG_LEVEL: 'warn' },
+    env: { LOG_LEVEL: 'warn' },
   })
   const { redis, gateways, brokers, presences } = deployment
   const pids = [...gateways, ...brokers, ...presences].map(({ child }) => Number(child.pid))

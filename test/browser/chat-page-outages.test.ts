@@ -28,7 +28,7 @@ beforeAll(async () => {
   deployment = suite.use(
     await startDeployment({
       gateways: 2,
-      env: { QUIT_GRACE_MS: '200', SAY_RATE_PER_SECOND: '1000', SAY_BURST: '1000' },
+      env: { QUIT_GRACE_MS: '200' },
     }),
   )
   browser = suite.use(await startBrowser())

@@ -44,6 +44,9 @@ beforeAll(async () => {
       REQUEST_TIMEOUT_MS: '2000',
       CONNECT_TIMEOUT_MS: '1000',
       JOIN_RATE_PER_SECOND: '1000',
+      // As they are by default: what floods is refused by them.
+      SAY_RATE_PER_SECOND: '20',
+      SAY_BURST: '40',
     },
     nodeArgs: (service) => (service === 'gateway' ? [`--max-old-space-size=${HEAP_MIB}`] : []),
   })

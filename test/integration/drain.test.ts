@@ -20,8 +20,6 @@ it('a gateway that ends lets its members go one after another, and nobody loses 
       DRAIN_SPREAD_MS: `${SPREAD_MS}`,
       QUIT_GRACE_MS: '1500',
       AFFINITY_COOKIE: 'roomcast; Path=/; SameSite=Lax',
-      SAY_RATE_PER_SECOND: '1000',
-      SAY_BURST: '1000',
     },
   })
   const [leaving, staying] = deployment.gateways

@@ -34,8 +34,6 @@ beforeAll(async () => {
       HOOK_SAY_URL: `${backend.url}/say`,
       HOOK_SECRET: SECRET,
       QUIT_GRACE_MS: '60000',
-      SAY_RATE_PER_SECOND: '10000',
-      SAY_BURST: '10000',
     },
   })
   await deployment.addGateway({ HOOK_FAILURE_POLICY: 'allow' })

@@ -29,7 +29,7 @@ beforeAll(async () => {
   deployment = suite.use(
     await startDeployment({
       gateways: 0,
-      env: { QUIT_GRACE_MS: '200', SAY_RATE_PER_SECOND: '1000', SAY_BURST: '1000' },
+      env: { QUIT_GRACE_MS: '200' },
     }),
   )
   gateways = byPod(await Promise.all(PODS.map((pod) => deployment.addGateway({ POD_NAME: pod }))))

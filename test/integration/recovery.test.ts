@@ -31,8 +31,6 @@ beforeAll(async () => {
     gateways: 2,
     env: {
       QUIT_GRACE_MS: '1500',
-      SAY_RATE_PER_SECOND: '10000',
-      SAY_BURST: '10000',
       RECOVERY_MAX_MESSAGES: '50',
     },
   })

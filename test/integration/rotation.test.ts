@@ -46,8 +46,6 @@ beforeAll(async () => {
     env: {
       INTERNAL_TOKEN_FILE: join(directory, 'token'),
       API_KEYS_FILE: join(directory, 'keys'),
-      SAY_RATE_PER_SECOND: '10000',
-      SAY_BURST: '10000',
     },
   })
 }, 60_000)

@@ -41,8 +41,6 @@ it('a gateway with too many connections sends some elsewhere past a pinning ingr
       REBALANCE_BATCH_PERCENT: '100',
       REBALANCE_INTERVAL_MS: String(REBALANCE_INTERVAL_MS),
       AFFINITY_COOKIE: `${NGINX_COOKIE}; Path=/`,
-      SAY_RATE_PER_SECOND: '1000',
-      SAY_BURST: '1000',
     },
   })
   const [full, empty] = deployment.gateways.map(({ url }) => new URL(url).host)

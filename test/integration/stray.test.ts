@@ -19,9 +19,7 @@ let nginx: TestNginx
 const clients: TestClient[] = []
 
 beforeAll(async () => {
-  deployment = suite.use(
-    await startDeployment({ gateways: 3, env: { SAY_RATE_PER_SECOND: '1000', SAY_BURST: '1000' } }),
-  )
+  deployment = suite.use(await startDeployment({ gateways: 3 }))
   const hosts = deployment.gateways.map(({ url }) => new URL(url).host)
   nginx = suite.use(await startNginx(hosts, 'round_robin'))
 }, 60_000)

@@ -63,6 +63,9 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       WARMUP_MS: '0',
       DRAIN_PROPAGATION_MS: '0',
       DRAIN_SPREAD_MS: '0',
+      // Or a test that says many messages passes on a slow machine only.
+      SAY_RATE_PER_SECOND: '10000',
+      SAY_BURST: '10000',
       ...env,
     }
     const services: TestProcess[] = []
