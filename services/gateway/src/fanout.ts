@@ -1,28 +1,31 @@
+import { createBacklog } from './backlog.ts'
 import { formatOffset, type Message, type Position, type RoomId } from '@roomcast/protocol'
 import type { Run } from '@roomcast/roomlog'
 import { terminate, unsentBytes } from './engine/connection.ts'
 import { laneOf, writeBytes, type Lane } from './engine/lanes.ts'
-import { sharePackets, writePacket, type SharedPackets } from './engine/packets.ts'
+import { writePacket, type SharedPackets } from './engine/packets.ts'
 import type { Facts } from './facts.ts'
 import type { EndDelivery } from './message-traces.ts'
 import { restAfter, type Pacing } from './pacing.ts'
 import type { ChatSocket } from './sockets.ts'
 
-/** What a room may gather for one round, in characters; a round that has more goes out at once. */
-const ROUND_MAX_CHARS = 1_048_576
+/** What a room may have waiting, in characters; when it has more, all of it goes out at once. */
+const BACKLOG_MAX_CHARS = 1_048_576
 /** A rest that is shorter than this is taken as over, in milliseconds: a timer could not keep it. */
 const SHORTEST_REST_MS = 0.5
+/** How long a round writes before everything else gets its turn, in milliseconds. */
+const SLICE_MS = 2
 
 /** A member, as the fan-out sees it. What is not read-only is the fan-out's own. */
 export interface Receiver {
   readonly socket: ChatSocket
   /** The way to its websocket, once it was found. */
   lane: Lane | undefined
-  /** How many of the messages that wait for the next round are not for it: it was admitted after them. */
-  skips: number
+  /** How many of the room's messages, since it is open here, it was told or are not for it. */
+  told: number
 }
 
-export const NEW_RECEIVER = { lane: undefined, skips: 0 } as const
+export const NEW_RECEIVER = { lane: undefined, told: 0 } as const
 
 /** Begins the span of a delivery, where the message is traced; it is ended after the round that wrote it. */
 export type TraceDelivery = (traceparent: string) => EndDelivery | undefined
@@ -30,11 +33,12 @@ export type TraceDelivery = (traceparent: string) => EndDelivery | undefined
 /**
  * How messages reach the members of the rooms here. The cost of telling a large room is one system call for each member, whatever it
  * writes, so a room's messages go out in rounds: what arrives in one turn of the event loop together (natural batching), and after a
- * round the room rests in proportion to what the round cost (see `restAfter`).
+ * round the room rests in proportion to what the round cost (see `restAfter`). A long round lets the event loop turn now and then, and
+ * whoever it comes to after that gets what arrived meanwhile as well: nobody waits longer than one round and one rest.
  *
- * A round is encoded once, into one Buffer for all members of a namespace. A member on a plain websocket for which Engine.IO has nothing
- * waiting gets it by one write to its TCP socket; everybody else gets its packets the ordinary Engine.IO way. Both end in the same
- * TCP socket, in the order in which they were called, so that each member's order is the room's.
+ * What a round writes is encoded once, into one Buffer for all members of a namespace that were told as far. A member on a plain
+ * websocket for which Engine.IO has nothing waiting gets it by one write to its TCP socket; everybody else gets its packets the ordinary
+ * Engine.IO way. Both end in the same TCP socket, in the order in which they were called, so that each member's order is the room's.
  */
 export interface Fanout<R extends Receiver> {
   open(traceDelivery?: TraceDelivery): RoomFanout<R>
@@ -54,6 +58,16 @@ export interface RoomFanout<R extends Receiver> {
   close(): void
 }
 
+/** What is known of messages that arrived together, to be noted when the last member was told of them. */
+interface Arrival {
+  /** The number after its last message's. */
+  readonly upTo: number
+  /** When the log took it, by its clock. */
+  readonly at: number | undefined
+  /** Spans of its traced messages. */
+  readonly traced: readonly EndDelivery[]
+}
+
 export function createFanout<R extends Receiver>(options: {
   readonly pacing: Pacing
   readonly slowClientBytes: number
@@ -65,21 +79,21 @@ export function createFanout<R extends Receiver>(options: {
   readonly onSlow: (socket: ChatSocket) => void
 }): Fanout<R> {
   const { pacing, slowClientBytes, facts, now, clock, onSlow } = options
-  /** Rooms whose round is in this turn of the event loop. */
+  /** What rooms do in this turn of the event loop. */
   let due: (() => void)[] = []
 
   const runDue = (): void => {
-    const rounds = due
+    const slices = due
     due = []
-    for (const round of rounds) round()
+    for (const slice of slices) slice()
   }
-  const inThisTurn = (round: () => void): void => {
-    if (due.push(round) === 1) setImmediate(runDue)
+  const inThisTurn = (slice: () => void): void => {
+    if (due.push(slice) === 1) setImmediate(runDue)
   }
 
-  /** Writes a round to one member. */
+  /** Writes packets to one member. */
   const write = (receiver: Receiver, packets: SharedPackets): void => {
-    const { socket, skips } = receiver
+    const { socket } = receiver
     // Looked at before the write: one large round is no sign of a slow reader, what is left of earlier ones is.
     if (unsentBytes(socket) > slowClientBytes) {
       onSlow(socket)
@@ -87,119 +101,140 @@ export function createFanout<R extends Receiver>(options: {
       return
     }
     receiver.lane = laneOf(socket, receiver.lane)
-    if (skips === 0 && receiver.lane !== undefined && writeBytes(receiver.lane, packets.bytes)) {
+    if (receiver.lane !== undefined && writeBytes(receiver.lane, packets.bytes)) {
       facts.delivered('direct', packets.count)
       return
     }
-    for (let i = skips; i < packets.count; i++) writePacket(socket, packets.at(i))
-    facts.delivered('engine', packets.count - skips)
+    for (let i = 0; i < packets.count; i++) writePacket(socket, packets.at(i))
+    facts.delivered('engine', packets.count)
   }
 
   const open = (traceDelivery?: TraceDelivery): RoomFanout<R> => {
     const audience = new Map<string, Set<R>>()
-    let bodies: string[] = []
-    let size = 0
-    /** When the log took the batches of this round, by its clock. */
-    let appendedAt: number[] = []
-    /** Spans of traced messages of this round. */
-    let traced: EndDelivery[] = []
-    /** Admitted while messages waited that are not for them. */
-    let late: Receiver[] = []
+    const backlog = createBacklog()
+    /** In their order. */
+    let arrivals: Arrival[] = []
+    /** The round that is under way. */
+    let round: Round<R> | undefined
     let restsUntil = -Infinity
     let isScheduled = false
     let timer: NodeJS.Timeout | undefined
 
-    const round = (): void => {
-      isScheduled = false
-      if (bodies.length === 0) return
-      const started = clock()
-      for (const [namespace, receivers] of audience) {
-        const packets = sharePackets(packetPrefix(namespace), bodies)
-        for (const receiver of receivers) write(receiver, packets)
-      }
-      for (const at of appendedAt) facts.deliveryLatency(Math.max(0, now() - at) / 1_000)
-      for (const receiver of late) receiver.skips = 0
-      if (traced.length > 0) endTraced()
-      bodies = []
-      size = 0
-      appendedAt = []
-      late = []
-      const ended = clock()
-      restsUntil = ended + restAfter(ended - started, pacing)
-    }
-    const endTraced = (): void => {
-      let members = 0
-      for (const receivers of audience.values()) members += receivers.size
-      for (const end of traced) end(members)
-      traced = []
-    }
-    const roundAfterRest = (): void => {
-      timer = undefined
-      round()
+    function* receivers(): Generator<R, undefined> {
+      for (const among of audience.values()) yield* among
     }
 
-    const add = (body: string): void => {
-      bodies.push(body)
-      size += body.length
+    /** Begins or continues a round, for `budget` milliseconds. */
+    const tellFor = (budget: number): void => {
+      isScheduled = false
+      if (backlog.isEmpty()) return
+      round ??= { walk: receivers(), from: backlog.head(), cost: 0 }
+      const head = backlog.head()
+      const started = clock()
+      let spent = 0
+      for (let next = round.walk.next(); next.done !== true; next = round.walk.next()) {
+        const receiver = next.value
+        if (receiver.told === head) continue
+        write(receiver, backlog.packets(receiver.socket.nsp.name, receiver.told))
+        receiver.told = head
+        spent = clock() - started
+        if (spent < budget) continue
+        round.cost += spent
+        isScheduled = true
+        inThisTurn(slice)
+        return
+      }
+      end(round, clock() - started)
     }
+    const slice = (): void => tellFor(SLICE_MS)
+    const sliceAfterRest = (): void => {
+      timer = undefined
+      slice()
+    }
+
+    /** Every member was visited since `from` was the head. */
+    const end = ({ from, cost }: Round<R>, spent: number): void => {
+      round = undefined
+      backlog.forget(from)
+      noteArrivals(from)
+      restsUntil = clock() + restAfter(cost + spent, pacing)
+      schedule()
+    }
+    const noteArrivals = (upTo: number): void => {
+      const isTold = (arrival: Arrival): boolean => arrival.upTo <= upTo
+      for (const { at, traced } of arrivals.filter(isTold)) {
+        if (at !== undefined) facts.deliveryLatency(Math.max(0, now() - at) / 1_000)
+        for (const endDelivery of traced) endDelivery(memberCount())
+      }
+      arrivals = arrivals.filter((arrival) => !isTold(arrival))
+    }
+    const memberCount = (): number => {
+      let members = 0
+      for (const among of audience.values()) members += among.size
+      return members
+    }
+
     const schedule = (): void => {
-      if (size >= ROUND_MAX_CHARS) round()
-      if (isScheduled || bodies.length === 0) return
+      if (isScheduled || backlog.isEmpty()) return
       isScheduled = true
       const rest = restsUntil - clock()
-      if (rest < SHORTEST_REST_MS) inThisTurn(round)
-      else timer = setTimeout(roundAfterRest, rest)
+      if (rest < SHORTEST_REST_MS) inThisTurn(slice)
+      else timer = setTimeout(sliceAfterRest, rest)
+    }
+    /** Tells everybody everything now. */
+    const flush = (): void => {
+      clearTimeout(timer)
+      while (!backlog.isEmpty()) tellFor(Infinity)
     }
 
     return {
       deliver({ epoch, entries, at, traces }) {
+        const traced: EndDelivery[] = []
         if (traces !== undefined && traceDelivery !== undefined) {
           const first = entries[0]?.seq ?? 0
           for (const [seq, place] of traces) {
-            const end = seq < first ? undefined : traceDelivery(place)
-            if (end !== undefined) traced.push(end)
+            const endDelivery = seq < first ? undefined : traceDelivery(place)
+            if (endDelivery !== undefined) traced.push(endDelivery)
           }
         }
         for (const { payload, seq } of entries) {
-          add(messageBody(payload, { epoch, seq }))
+          backlog.add(messageBody(payload, { epoch, seq }))
         }
-        if (at !== undefined) appendedAt.push(at)
-        schedule()
+        arrivals.push({ upTo: backlog.head(), at, traced })
+        if (backlog.size() < BACKLOG_MAX_CHARS) schedule()
+        else flush()
       },
       tell(message) {
-        add(JSON.stringify(['message', message]))
+        backlog.add(JSON.stringify(['message', message]))
         schedule()
       },
       admit(receiver) {
         const namespace = receiver.socket.nsp.name
-        const receivers = audience.get(namespace) ?? new Set<R>()
-        audience.set(namespace, receivers.add(receiver))
-        if (bodies.length === 0) return
-        receiver.skips = bodies.length
-        late.push(receiver)
+        const among = audience.get(namespace) ?? new Set<R>()
+        audience.set(namespace, among.add(receiver))
+        receiver.told = backlog.head()
       },
       remove(receiver) {
         const namespace = receiver.socket.nsp.name
-        const receivers = audience.get(namespace)
-        receivers?.delete(receiver)
-        if (receivers?.size === 0) audience.delete(namespace)
+        const among = audience.get(namespace)
+        among?.delete(receiver)
+        if (among?.size === 0) audience.delete(namespace)
       },
       has: (receiver) => audience.get(receiver.socket.nsp.name)?.has(receiver) === true,
-      *receivers() {
-        for (const receivers of audience.values()) yield* receivers
-      },
-      close() {
-        clearTimeout(timer)
-        round()
-      },
+      receivers,
+      close: flush,
     }
   }
   return { open }
 }
 
-/** Begins a Socket.IO EVENT packet (protocol 5, and 4 for v2 clients): its type, and the namespace unless it is the main one. */
-export function packetPrefix(namespace: string): string {
-  return namespace === '/' ? '2' : `2${namespace},`
+/** One visit to each member. */
+interface Round<R> {
+  readonly walk: Generator<R, undefined>
+  /** The number of the next message when it began: whoever was visited was told everything before it. */
+  readonly from: number
+  /** What its slices took so far, in milliseconds. */
+  cost: number
 }
 
 /** The body of the packet that carries a logged message, with its offset as the last argument. */

@@ -49,7 +49,7 @@ describe.each(['websocket', 'polling'])('over %s', (transport) => {
     const joined = { event: 'count', room: 'r', data: { online: 1 } } as const
     for (let i = 0; i < 50; i++) {
       server.emit('message', joined, `${i}`)
-      writePacket(server, sharePackets('2', [`["message",{"text":"漢字 ${i}"},"e:${i}"]`]).at(0))
+      writePacket(server, sharePackets('/', [`["message",{"text":"漢字 ${i}"},"e:${i}"]`]).at(0))
     }
     ;(server as unknown as { emit(event: string): void }).emit('error')
     await end
@@ -65,7 +65,7 @@ describe.each(['websocket', 'polling'])('over %s', (transport) => {
   it('unsent bytes of a reader that stands still grow, and terminating frees its connection', async () => {
     const { server, client } = await pair([transport])
     const ended = once(server, 'disconnect')
-    const packet = sharePackets('2', [`["message",{"text":"${'x'.repeat(100_000)}"}]`]).at(0)
+    const packet = sharePackets('/', [`["message",{"text":"${'x'.repeat(100_000)}"}]`]).at(0)
     expect(unsentBytes(server)).toBeLessThan(1_000)
     // More than what the kernel takes at once, in one turn of the event loop: nobody can read meanwhile.
     for (let i = 0; i < 200; i++) writePacket(server, packet)

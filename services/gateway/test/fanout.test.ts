@@ -53,6 +53,7 @@ afterAll(() => io.close())
 function openRoom(
   pacing = { rest: 8, maxDelayMs: 25 },
   slowClientBytes = SLOW_BYTES,
+  clock = () => performance.now(),
 ): RoomFanout<Receiver> {
   const facts: Pick<Facts, 'delivered' | 'deliveryLatency'> = {
     delivered: (path, messages) => void written.push([path, messages]),
@@ -63,7 +64,7 @@ function openRoom(
     slowClientBytes,
     facts: facts as Facts,
     now: Date.now,
-    clock: () => performance.now(),
+    clock,
     onSlow: (socket) => void slow.push(socket),
   }).open()
 }
@@ -161,10 +162,22 @@ const step = fc.oneof(
   | { do: 'admit'; kind: Kind }
 >
 
+/** What passes from one look at the clock to the next, in milliseconds: with the longest a round stops after each member. */
+const tick = fc.constantFrom(0.01, 1, 5)
+
+/** Delivers a message whose text is its number. */
+const sayIn =
+  (room: RoomFanout<Receiver>) =>
+  (seq: number): void => {
+    const payload = JSON.stringify({ event: 'broadcast_say', data: { text: `${seq}` } })
+    room.deliver({ epoch: 'e', entries: [{ seq, payload }] })
+  }
+
 it('every member gets every message once and in the one order, however it is connected and whatever happens meanwhile', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 80 }), async (steps) => {
-      const room = openRoom(undefined, Infinity)
+    fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 80 }), tick, async (steps, ms) => {
+      let time = 0
+      const room = openRoom(undefined, Infinity, () => (time += ms))
       const present = await Promise.all(
         (Object.keys(KINDS) as Kind[]).map((kind) => admit(room, kind)),
       )
@@ -251,10 +264,7 @@ it('members on plain websockets get what came in one turn by one write each', as
     admit(room, 'namespace'),
     admit(room, 'v2 websocket'),
   ])
-  for (let seq = 1; seq <= 5; seq++) {
-    const payload = JSON.stringify({ event: 'broadcast_say', data: { text: `${seq}` } })
-    room.deliver({ epoch: 'e', entries: [{ seq, payload }] })
-  }
+  for (let seq = 1; seq <= 5; seq++) sayIn(room)(seq)
   await turn()
   expect(written).toEqual([
     ['direct', 5],
@@ -267,13 +277,7 @@ it('members on plain websockets get what came in one turn by one write each', as
 it('a room that rests after a costly round tells all that came meanwhile in the next one', async () => {
   const room = openRoom({ rest: 1_000_000, maxDelayMs: 50 })
   const member = await admit(room, 'websocket')
-  const say = (seq: number): void =>
-    room.deliver({
-      epoch: 'e',
-      entries: [
-        { seq, payload: JSON.stringify({ event: 'broadcast_say', data: { text: `${seq}` } }) },
-      ],
-    })
+  const say = sayIn(room)
   const started = performance.now()
   say(1)
   await turn()
@@ -292,17 +296,34 @@ it('a room that rests after a costly round tells all that came meanwhile in the 
   expect(member.got).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9'])
 })
 
+it('a long round lets other things happen, and whoever it comes to later gets what arrived meanwhile by the same write', async () => {
+  let time = 0
+  const room = openRoom({ rest: 0, maxDelayMs: 0 }, SLOW_BYTES, () => ++time)
+  const members = await Promise.all(Array.from({ length: 12 }, () => admit(room, 'websocket')))
+  const say = sayIn(room)
+  say(1)
+  await turn()
+  const early = written.length
+  expect(early).toBeGreaterThan(0)
+  expect(early).toBeLessThan(members.length)
+  say(2)
+  const late = await admit(room, 'websocket')
+  await until('all to have both', () => members.every(({ got }) => got.length === 2))
+  for (const { got } of members) expect(got).toEqual(['1', '2'])
+  const both = written.filter(([, count]) => count === 2)
+  expect(both.length).toBeGreaterThan(0)
+  expect(both.length).toBeLessThanOrEqual(members.length - early)
+  expect(written.length).toBe(2 * members.length - both.length)
+  say(3)
+  await until('the last to have what came after it alone', () => late.got.length === 1)
+  expect(late.got).toEqual(['3'])
+})
+
 it('one who is admitted while messages wait gets those after it alone', async () => {
   const room = openRoom({ rest: 1_000_000, maxDelayMs: 50 })
   const first = await admit(room, 'websocket')
   const second = await admit(openRoom(), 'websocket')
-  const say = (seq: number): void =>
-    room.deliver({
-      epoch: 'e',
-      entries: [
-        { seq, payload: JSON.stringify({ event: 'broadcast_say', data: { text: `${seq}` } }) },
-      ],
-    })
+  const say = sayIn(room)
   say(1)
   say(2)
   room.admit(second.receiver)

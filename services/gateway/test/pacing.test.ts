@@ -9,6 +9,12 @@ it.each([
   [3.125, 8, 25, 25],
   [5, 8, 25, 25],
   [5, 8, 100, 40],
+  // Longer than the cap: what it is over is taken off, down to an eighth.
+  [25, 8, 25, 25],
+  [35, 8, 25, 15],
+  [48, 8, 25, 6],
+  [80, 8, 25, 10],
+  [400, 8, 25, 25],
   [5, 0, 25, 0],
   [5, 8, 0, 0],
   // A clock that was set back.

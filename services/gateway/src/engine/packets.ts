@@ -19,8 +19,9 @@ export interface SharedPackets {
 /** Type of an Engine.IO packet that carries a Socket.IO packet. */
 const ENGINE_MESSAGE = '4'
 
-/** Encodes Socket.IO packets, each with `prefix` before its body, and the websocket frames that carry them, once for all receivers. */
-export function sharePackets(prefix: string, bodies: readonly string[]): SharedPackets {
+/** Encodes EVENT packets of a namespace from their bodies, and the websocket frames that carry them, once for all receivers. */
+export function sharePackets(namespace: string, bodies: readonly string[]): SharedPackets {
+  const prefix = packetPrefix(namespace)
   const frames = encodeFrames(`${ENGINE_MESSAGE}${prefix}`, bodies)
   return {
     count: bodies.length,
@@ -42,4 +43,9 @@ export function localPacket(socket: object, packet: object, flags: object): void
   }
   internal.notifyOutgoingListeners(packet)
   internal.packet(packet, flags)
+}
+
+/** Begins a Socket.IO EVENT packet (protocol 5, and 4 for v2 clients): its type, and the namespace unless it is the main one. */
+function packetPrefix(namespace: string): string {
+  return namespace === '/' ? '2' : `2${namespace},`
 }

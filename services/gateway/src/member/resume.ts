@@ -1,7 +1,7 @@
 import { ClientError } from '@roomcast/protocol'
 import { EMPTY_HEAD, locate, runsOf, userOfSession } from '@roomcast/roomlog'
 import { sharePackets, writePacket } from '../engine/packets.ts'
-import { messageBody, packetPrefix } from '../fanout.ts'
+import { messageBody } from '../fanout.ts'
 import type { Restored } from '../recovery.ts'
 import type { LocalRoom } from '../rooms.ts'
 import { sessionOf, tellRefusal, type ChatSocket } from '../sockets.ts'
@@ -116,7 +116,6 @@ async function replay(
   { id, feed }: LocalRoom,
   { position }: Restored,
 ): Promise<void> {
-  const prefix = packetPrefix(socket.nsp.name)
   let after = position.seq
   for (let waited = 0; ;) {
     const page = await roomLog.read(id, { after, limit: REPLAY_READ_LIMIT })
@@ -138,7 +137,7 @@ async function replay(
     const due = page.entries.filter(({ seq }) => seq <= cursor.seq)
     for (const { epoch, entries } of runsOf(page.head, due)) {
       const packets = sharePackets(
-        prefix,
+        socket.nsp.name,
         entries.map(({ seq, payload }) => messageBody(payload, { epoch, seq })),
       )
       for (let i = 0; i < packets.count; i++) writePacket(socket, packets.at(i))
