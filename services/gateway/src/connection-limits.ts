@@ -69,12 +69,16 @@ export function limitConnections(
       Object.assign(connection, { [ADDRESS]: address })
       if (!countsAddresses) return
       byAddress.set(address, (byAddress.get(address) ?? 0) + 1)
-      connection.once('close', () => {
-        const left = (byAddress.get(address) ?? 1) - 1
-        if (left > 0) byAddress.set(address, left)
-        else byAddress.delete(address)
-      })
+      connection.on('close', onClose)
     })
+  }
+  // Shared by all connections, which are `this`.
+  function onClose(this: EngineConnection): void {
+    const address = addressOf(this)
+    if (address === undefined) return
+    const left = (byAddress.get(address) ?? 1) - 1
+    if (left > 0) byAddress.set(address, left)
+    else byAddress.delete(address)
   }
 
   /** Why there is no room for one more now. */

@@ -32,33 +32,44 @@ export function countConnections(
   onChange: () => void,
 ): Connections {
   const byTransport: Record<TransportName, number> = { websocket: 0, polling: 0 }
-  const open = new Set<EngineConnection>()
+  /** In the order in which they came, with how each is counted. */
+  const open = new Map<EngineConnection, TransportName>()
   const closing = new Set<EngineConnection>()
   const blamed = new WeakMap<object, CloseReason>()
 
   const nameOf = (connection: EngineConnection): TransportName =>
     connection.transport.name === 'websocket' ? 'websocket' : 'polling'
 
-  engine.on('connection', (connection: EngineConnection) => {
-    let transport = nameOf(connection)
-    open.add(connection)
+  const count = (connection: EngineConnection): void => {
+    const transport = nameOf(connection)
+    open.set(connection, transport)
     byTransport[transport]++
+  }
+  const discount = (connection: EngineConnection): void => {
+    const transport = open.get(connection)
+    if (transport !== undefined) byTransport[transport]--
+  }
+
+  // Shared by all connections, which are `this`: a function of its own for each would be memory that idle ones hold.
+  function onUpgrade(this: EngineConnection): void {
+    discount(this)
+    count(this)
+    releaseTransport(this)
+    onChange()
+  }
+  function onClose(this: EngineConnection, reason: string): void {
+    discount(this)
+    open.delete(this)
+    closing.delete(this)
+    facts.connectionClosed(blamed.get(this) ?? closeReasonOf(reason))
+    onChange()
+  }
+  engine.on('connection', (connection: EngineConnection) => {
+    count(connection)
     facts.connectionOpened()
     onChange()
-    connection.once('upgrade', () => {
-      byTransport[transport]--
-      transport = nameOf(connection)
-      byTransport[transport]++
-      releaseTransport(connection)
-      onChange()
-    })
-    connection.once('close', (reason: string) => {
-      open.delete(connection)
-      closing.delete(connection)
-      byTransport[transport]--
-      facts.connectionClosed(blamed.get(connection) ?? closeReasonOf(reason))
-      onChange()
-    })
+    if (nameOf(connection) === 'polling') connection.on('upgrade', onUpgrade)
+    connection.on('close', onClose)
   })
 
   const close = (connection: EngineConnection): void => {
@@ -81,7 +92,7 @@ export function countConnections(
     closing: () => closing.size,
     close(count, reason) {
       let left = count
-      for (const connection of open) {
+      for (const connection of open.keys()) {
         if (left === 0) return
         if (closing.has(connection)) continue
         left--

@@ -87,8 +87,8 @@ export function watchFloods(
 
   engine.on('connection', (connection: EngineConnection) => {
     connection.on('packet', onPacket)
-    connection.on('upgrade', watchWebSocket)
-    watchWebSocket.call(connection)
+    if (websocketOf(connection) === undefined) connection.on('upgrade', watchWebSocket)
+    else watchWebSocket.call(connection)
   })
 
   return {

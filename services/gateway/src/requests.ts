@@ -97,8 +97,12 @@ function endOverdue(engine: EngineServer, silenceMs: number, now: () => number):
   const heardAt = new WeakMap<object, number>()
   onPolling(engine, (connection) => {
     heardAt.set(connection, now())
-    connection.on('packet', () => heardAt.set(connection, now()))
+    connection.on('packet', onPacket)
   })
+  // Shared by all connections, which are `this`.
+  function onPacket(this: EngineConnection): void {
+    heardAt.set(this, now())
+  }
   return ({ method, query }, _res, next) => {
     const connection = method === 'GET' ? engineConnection(engine, query['sid']) : undefined
     const at = connection && heardAt.get(connection)
@@ -112,11 +116,13 @@ function watchPolls(engine: EngineServer, now: () => number): Guard {
   const overtaken = createOvertakenPolls()
 
   onPolling(engine, (connection) => {
-    connection.once('close', (reason: string) => {
-      if (reason === 'transport close' && connection.transport.name === 'polling')
-        overtaken.closed(connection, sidOf(connection), now())
-    })
+    connection.on('close', onClose)
   })
+  // Shared by all connections, which are `this`.
+  function onClose(this: EngineConnection, reason: string): void {
+    if (reason === 'transport close' && this.transport.name === 'polling')
+      overtaken.closed(this, sidOf(this), now())
+  }
 
   return ({ method, query }, res, next) => {
     const { sid, transport, t, j } = query

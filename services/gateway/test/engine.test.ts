@@ -108,6 +108,9 @@ it.each([
 ])('a connection by %s serves on after its handshake was released', async (_name, transports) => {
   const { server, client } = await pair(transports)
   const { request } = server.conn
+  const told: string[] = []
+  for (const name of ['first', 'second']) server.conn.once('close', () => void told.push(name))
+  server.conn.on('close', () => void told.push('third'))
   releaseHandshake(server)
   if (transports.length > 1) {
     await once(server.conn, 'upgrade')
@@ -123,11 +126,11 @@ it.each([
   })
   client.emit('say', { text: 'hello' })
   expect(await echo).toEqual({ text: 'hello' })
-  const told = new Promise((resolve) => {
+  const heard = new Promise((resolve) => {
     client.once('message', resolve)
   })
   server.emit('message', { event: 'error', room: '', data: { code: 'busy', message: '' } })
-  expect(await told).toMatchObject({ event: 'error' })
+  expect(await heard).toMatchObject({ event: 'error' })
   const further = once(io.of('/further'), 'connection') as Promise<[ChatSocket]>
   client.io.socket('/further').connect()
   const [second] = await further
@@ -137,6 +140,8 @@ it.each([
   client.io.engine.close()
   await ended
   expect(io.of('/').sockets.has(server.id)).toBe(false)
+  await until('all who listen to its end', () => told.length === 3)
+  expect(told).toEqual(['first', 'second', 'third'])
 })
 
 it('the request of a websocket is free once its handshake was released', async () => {

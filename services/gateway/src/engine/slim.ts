@@ -17,7 +17,12 @@ interface Connection extends EventEmitter {
 }
 
 interface Inside extends EventEmitter {
-  readonly handshake: { headers: Headers; auth: Readonly<Record<string, unknown>> }
+  readonly handshake: {
+    headers: Headers
+    auth: Readonly<Record<string, unknown>>
+    time: string
+    url: string
+  }
   readonly conn: Connection
   readonly client: { readonly decoder: { readonly _callbacks: Record<string, unknown[]> } }
   _anyListeners?: unknown[]
@@ -26,13 +31,17 @@ interface Inside extends EventEmitter {
 /** The headers of every handshake that is over. */
 const NO_HEADERS: Headers = Object.freeze({})
 
+/** What is asked of the socket of a first request. */
+const ENCRYPTED = Object.freeze({ encrypted: true })
+const PLAIN = Object.freeze({ encrypted: false })
+
 /** The credentials of every handshake that is over and asked for nothing by them. */
 const NO_AUTH = Object.freeze({})
 
 /**
  * Lets go of what nobody asks for once a socket is connected, nearly half of an idle connection's heap: the first request with its
  * headers, the handshake's listeners that keep it, and what arrays and tables were given to grow. For each socket when its listeners are
- * in place. `handshake.headers` is empty from then on, and `handshake.auth` has `retries` alone: what else a client put there would be
+ * in place. `handshake.headers`, `time` and `url` are empty from then on, and `handshake.auth` has `retries` alone: what else a client put there would be
  * held for each of its namespaces.
  */
 export function releaseHandshake(socket: ChatSocket): void {
@@ -40,11 +49,13 @@ export function releaseHandshake(socket: ChatSocket): void {
   const { handshake, conn, client } = inside
   const { _query, connection } = conn.request
   handshake.headers = NO_HEADERS
+  handshake.time = ''
+  handshake.url = ''
   handshake.auth = handshake.auth['retries'] ? { retries: true } : NO_AUTH
   conn.request = {
     headers: NO_HEADERS,
     _query,
-    connection: { encrypted: connection.encrypted === true },
+    connection: connection.encrypted === true ? ENCRYPTED : PLAIN,
   }
   if (inside._anyListeners !== undefined) inside._anyListeners = [...inside._anyListeners]
   const { _callbacks } = client.decoder
@@ -82,8 +93,26 @@ function remove(
     if (matches(listener)) emitter.removeListener(event, listener)
 }
 
-/** Replaces an emitter's table of listeners, a hash table with room to grow, by an object of the same content that takes a third. */
+/** Events that come once in the life of what emits them, or after which a second one changes nothing. */
+const LAST_EVENTS: readonly string[] = ['close', 'error', 'end']
+
+/**
+ * Replaces an emitter's table of listeners, a hash table with room to grow, by an object of the same content that takes a third. What
+ * listens once for an event that comes once needs no wrapper that sees to it, which is a function, its context and its properties.
+ */
 function tighten(emitter: EventEmitter): void {
-  const inside = emitter as unknown as { _events: object }
-  inside._events = Object.setPrototypeOf({ ...inside._events }, null) as object
+  const inside = emitter as unknown as { _events: Record<string, Listeners> }
+  const events: Record<string, Listeners> = { ...inside._events }
+  for (const event of LAST_EVENTS) {
+    const listeners = events[event]
+    if (typeof listeners === 'function') events[event] = unwrapped(listeners)
+    // The list stays the one it is: Node marks those whose event is under way, so that who leaves meanwhile makes nobody be skipped.
+    else listeners?.forEach((listener, i) => (listeners[i] = unwrapped(listener)))
+  }
+  inside._events = Object.setPrototypeOf(events, null) as Record<string, Listeners>
 }
+
+type Listeners = Wrapped | Wrapped[] | undefined
+type Wrapped = Listener & { readonly listener?: Listener }
+
+const unwrapped = (listener: Wrapped): Wrapped => listener.listener ?? listener
