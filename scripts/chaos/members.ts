@@ -10,6 +10,7 @@ import { io, type Socket } from 'socket.io-client'
 import type { ClientOptions } from '../../test/support/clients.ts'
 import { tokenFor, type Credentials } from '../clients/credentials.ts'
 import type { Acknowledged, Entry, MemberRecord } from './checks.ts'
+import type { RefusedSay } from './refusals.ts'
 
 /** How long an answer may take before a request is repeated: longer than a gateway takes to give a message up. */
 const ANSWER_TIMEOUT_MS = 6_000
@@ -67,6 +68,8 @@ export interface ChaosMember {
   readonly experiences: Readonly<Experiences>
   /** Each time that its connection ended, in order. */
   readonly absences: readonly Absence[]
+  /** Each message that was refused and said again, in order. */
+  readonly refusals: readonly RefusedSay[]
   /** The transport that it has now. */
   readonly transports: readonly string[]
   /** Connected, and in its room. */
@@ -116,6 +119,7 @@ export function startMember(
   const faults: string[] = []
   const losses: { sid: string; awayMs: number }[] = []
   const absences: Absence[] = []
+  const refusals: RefusedSay[] = []
   const experiences = noExperiences()
   let isMember = false
   let wasConnected = false
@@ -211,6 +215,7 @@ export function startMember(
         continue
       }
       experiences.refused++
+      refusals.push({ code: answer.code, message: answer.message, at: Date.now() })
       if (isFinal(answer)) faults.push(`say: ${answer.code}`)
       await pause(answer.retryAfterMs ?? STEP_MS)
     }
@@ -222,6 +227,7 @@ export function startMember(
     losses,
     experiences,
     absences,
+    refusals,
     transports,
     faults,
     isPresent: () => socket.connected && isMember,

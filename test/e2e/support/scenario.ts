@@ -45,7 +45,7 @@ export async function scenario(
   await flows(traffic)
   const mostClosed = traffic.mostClosedInASecond()
   const conclusion = await traffic.conclude()
-  const { violations, countsTookMs, awayMs, experiences } = conclusion
+  const { violations, countsTookMs, awayMs, experiences, refusalCodes } = conclusion
   const longestAwayMs = awayMs.at(-1) ?? 0
   const isSlope = closedInASecond === undefined || mostClosed <= closedInASecond
   const isBack = backMs === undefined || longestAwayMs <= backMs
@@ -56,8 +56,9 @@ export async function scenario(
     ...(backMs === undefined ? [] : [`each back within ${seconds(backMs)} of its close`]),
     ...(closedInASecond === undefined ? [] : [`at most ${closedInASecond} closed in a second`]),
   ]
-  if (!isBack || violations.length > 0)
-    report(id, ...conclusion.slowest, `it was done at ${seconds(faultAt)}`)
+  const moment = `it was done at ${seconds(faultAt)}`
+  if (!isBack || violations.length > 0) report(id, ...conclusion.slowest, moment)
+  if (conclusion.refusals.length > 0) report(id, ...conclusion.refusals, moment)
   await record({
     id,
     what: expected.what,
@@ -70,7 +71,7 @@ export async function scenario(
         : [
             `away for ${seconds(percentile(awayMs, 0.5))} (median), ${seconds(percentile(awayMs, 0.99))} (p99), ${seconds(longestAwayMs)} (longest)`,
           ]),
-      `said again: ${experiences.refused} refused, ${experiences.unanswered} unanswered`,
+      `said again: ${experiences.refused} refused${refusalCodes === '' ? '' : ` (${refusalCodes})`}, ${experiences.unanswered} unanswered`,
       `at most ${mostClosed} closed in a second`,
       `counts right after ${seconds(countsTookMs)}`,
       `it took ${seconds(tookMs)}`,

@@ -10,6 +10,7 @@ import {
 } from '../../../scripts/chaos/audit.ts'
 import type { RoomRecord, Violation } from '../../../scripts/chaos/checks.ts'
 import { startMember, type ChaosMember, type Experiences } from '../../../scripts/chaos/members.ts'
+import { codesOf, countRefusals } from '../../../scripts/chaos/refusals.ts'
 import { until } from '../../support/processes.ts'
 import type { Entrance } from './entrance.ts'
 import type { Namespace } from './namespace.ts'
@@ -59,6 +60,10 @@ export interface Conclusion {
   readonly awayMs: readonly number[]
   /** Those who were away longest, with the moment in seconds since the traffic began, for a person who wants to know why. */
   readonly slowest: readonly string[]
+  /** How many messages were refused with which code, in words; empty without any. */
+  readonly refusalCodes: string
+  /** The same by the words of each refusal, with the seconds since the traffic began, for a person who wants to know why. */
+  readonly refusals: readonly string[]
   /** From when all were back until every replica of presence had the true numbers, in milliseconds. */
   readonly countsTookMs: number
 }
@@ -157,6 +162,8 @@ export async function startTraffic(
           )
           .sort((a, b) => a - b),
         slowest: slowestOf(members, began),
+        refusalCodes: codesOf(members.flatMap(({ refusals }) => refusals)),
+        refusals: refusalsSince(members, began),
         countsTookMs: counts.tookMs,
       }
     },
@@ -173,6 +180,13 @@ export async function flows({ members }: Traffic): Promise<void> {
     'everybody to have said something',
     () => members.every(({ record }, i) => record.acknowledged.length > (before[i] ?? 0)),
     FLOW_MS,
+  )
+}
+
+function refusalsSince(members: readonly ChaosMember[], began: number): readonly string[] {
+  return countRefusals(members.flatMap(({ refusals }) => refusals)).map(
+    ({ code, message, count, firstAt, lastAt }) =>
+      `refused ${count} times from ${seconds(firstAt - began)} to ${seconds(lastAt - began)}: ${code}, ${message}`,
   )
 }
 
