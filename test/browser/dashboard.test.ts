@@ -87,6 +87,9 @@ it('follows joins and leaves, by total, gateway and room', async () => {
   expect(await first.locator('.gateway-count').textContent()).toBe('1')
   expect(await second.locator('.gateway-count').textContent()).toBe('3')
   expect(await second.textContent()).toMatch(/Ready.*2 members.*2 rooms/)
+  const heads = page.locator('.rooms thead th')
+  expect(await heads.allTextContents()).toEqual(['Room', 'Members', 'Users', 'Gateways'])
+  expect(await heads.nth(2).getAttribute('title')).toMatch(/^Each user once/)
   expect(await cells(page, 'harbour')).toEqual(['harbour', '2', '1', '2'])
   expect(await cells(page, 'attic')).toEqual(['attic', '1', '1', '1'])
 

@@ -26,12 +26,14 @@ export function t(key, values = {}) {
   })
 }
 
-/** Puts words into the static elements: `data-t` (text), `data-t-label` (aria-label), `data-t-placeholder`. */
+/** Puts words into the static elements: `data-t` (text), `data-t-label` (aria-label), `data-t-title`, `data-t-placeholder`. */
 export function translate(root) {
   for (const element of root.querySelectorAll('[data-t]'))
     element.textContent = t(element.dataset.t)
   for (const element of root.querySelectorAll('[data-t-label]'))
     element.setAttribute('aria-label', t(element.dataset.tLabel))
+  for (const element of root.querySelectorAll('[data-t-title]'))
+    element.title = t(element.dataset.tTitle)
   for (const element of root.querySelectorAll('[data-t-placeholder]'))
     element.placeholder = t(element.dataset.tPlaceholder)
 }

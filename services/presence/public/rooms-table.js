@@ -53,9 +53,9 @@ function createRow() {
   const bar = createBar('members')
   const online = create('span')
   const members = create('td', 'number room-members', bar.element, online)
-  const names = create('td', 'number')
+  const users = create('td', 'number')
   const gateways = create('td', 'number')
-  const element = create('tr', 'room', head, members, names, gateways)
+  const element = create('tr', 'room', head, members, users, gateways)
   return {
     element,
     update({ room, whole }) {
@@ -64,7 +64,7 @@ function createRow() {
       element.dataset.room = room.room
       write(online, numberWords(room.online))
       bar.update([room.online], whole)
-      write(names, numberWords(room.users))
+      write(users, numberWords(room.users))
       write(gateways, numberWords(room.gateways))
     },
   }

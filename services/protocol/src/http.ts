@@ -115,7 +115,7 @@ export const GatewayView = z.object({
 })
 export const GatewaysView = z.object({ gateways: z.array(GatewayView) })
 
-/** `GET /v1/stats` of presence. `connections` counts sockets of the transport, `members` sockets in rooms, `users` names per room. */
+/** `GET /v1/stats` of presence. `connections` counts sockets of the transport, `members` sockets in rooms. */
 export const StatsView = z.object({
   connections: z.int(),
   transports: z.object({ websocket: z.int(), polling: z.int() }),
@@ -204,7 +204,7 @@ export type MemberView = z.infer<typeof MemberView>
 export const MembersView = z.object({
   room: z.string(),
   online: z.int().describe('members: sockets in the room, in the whole cluster'),
-  users: z.int().describe('distinct names among them'),
+  users: z.int().describe('distinct users among them: names, where no tokens are required'),
   members: z
     .array(MemberView)
     .optional()
