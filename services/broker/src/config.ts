@@ -29,7 +29,8 @@ export const brokerSettings = {
   ...roomLogSettings(parseRedisUrl),
   PORT: port(8070).describe('Port of the HTTP API, at which gateways append too.'),
   ...keySettings({
-    guarded: 'publish and to delete',
+    guarded:
+      'publish, to clear rooms, and to moderate (kick, ban, delete messages, end connections)',
     read: 'read messages: a page, a long poll, a stream',
   }),
   HISTORY_SIZE: count(DEFAULT_RETENTION.historySize, 1, 1_000_000).describe(
