@@ -30,6 +30,11 @@ render() {
 #
 # and open http://localhost:8080. The image is roomcast, tagged with the version: put your registry before it.
 # Messages live in the pod of Valkey and end with it.
+#
+# AS IT STANDS EVERYTHING IS OPEN: whoever reaches a gateway reads every room and writes under any name, and whoever reaches the
+# brokers and presence publishes, deletes, moderates, and sees who is where. docs/security.md, "Before it goes public", says how to
+# close it: AUTH_JWT_SECRET or AUTH_JWKS_URL for gateways (docs/identity.md), API_KEYS and READ_REQUIRES_KEY for brokers and presence
+# (docs/operations.md, "Keys and their scopes"), each from a Secret of yours.
 HEADER
   # A fixed version of Kubernetes, so that the output does not depend on whose Helm it is.
   helm template roomcast charts/roomcast --namespace roomcast --no-hooks --kube-version 1.34.0 \
