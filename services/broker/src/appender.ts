@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ClientError, type AppendBatch, type AppendResult } from '@roomcast/protocol'
+import {
+  ClientError,
+  MESSAGE_OVERHEAD_BYTES,
+  type AppendBatch,
+  type AppendResult,
+} from '@roomcast/protocol'
 import type { RoomLog } from '@roomcast/roomlog'
 import { traceAppend, type Tracer } from '@roomcast/runtime'
 import type { Facts } from './facts.ts'
@@ -25,9 +30,6 @@ export interface Appender {
 const APPEND_SPAN = { name: 'append', kind: 'server' } as const
 /** What Redis does of it: one script a room. */
 const LOG_SPAN = { name: 'room log append', kind: 'client' } as const
-
-/** What a message costs in memory beside its payload, roughly, in bytes. */
-const OVERHEAD_BYTES = 300
 
 export function createAppender({
   roomLog,
@@ -100,6 +102,6 @@ export function createAppender({
 function sizeOf(batches: readonly AppendBatch[]): number {
   let size = 0
   for (const { messages } of batches)
-    for (const { payload } of messages) size += payload.length + OVERHEAD_BYTES
+    for (const { payload } of messages) size += payload.length + MESSAGE_OVERHEAD_BYTES
   return size
 }

@@ -1,12 +1,12 @@
 import {
   APPEND_BATCH_MAX,
+  MESSAGE_OVERHEAD_BYTES,
   type AppendMessage,
   type ClientError,
   type RoomId,
 } from '@roomcast/protocol'
 
-/** What a header line and a key cost beside the payload, roughly, in bytes. */
-export const OVERHEAD_BYTES = 300
+export { MESSAGE_OVERHEAD_BYTES as OVERHEAD_BYTES }
 
 /** What the sender of a message is told. */
 export type Outcome = { readonly offset: string } | ClientError
@@ -57,7 +57,7 @@ export function loadBatch(queue: RoomQueue, left: number): number {
   let count = 0
   for (const { payload } of queue.waiting) {
     if (count === APPEND_BATCH_MAX || (count > 0 && size + payload.length > left)) break
-    size += payload.length + OVERHEAD_BYTES
+    size += payload.length + MESSAGE_OVERHEAD_BYTES
     count++
   }
   const batch = queue.waiting.splice(0, count)

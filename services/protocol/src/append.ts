@@ -26,6 +26,12 @@ export interface AppendMessage {
   readonly trace?: string | undefined
 }
 
+/**
+ * What a message that waits to be appended takes beside its payload, in bytes of memory: its header, its key, and what points to it. An
+ * estimate, for the bounds of what may wait in a gateway and in a broker.
+ */
+export const MESSAGE_OVERHEAD_BYTES = 300
+
 export interface AppendBatch {
   readonly room: RoomId
   /** Absent for a caller that does not repeat failed batches, or repeats them by keys alone. */
