@@ -1,12 +1,12 @@
 /**
  * npm run load -- --url URL[,URL...] --connections N --rooms M --rate R [--duration SECONDS]
  *                 [--transport websocket|polling|mixed] [--text-bytes N] [--json FILE]
- *                 [--token TOKEN | --jwt-secret SECRET]
+ *                 [--token TOKEN | --jwt-secret SECRET | --token-command COMMAND]
  *
  * Drives a deployment: N members in M rooms, all of whom talk in turn, R messages a second together. Members come back when their
  * connection breaks and ask to be recovered, as stock clients do. Shows how it goes each second; at the end latencies, and whether any
  * message was lost, doubled, out of order or not the same for all. The status is 1 when one was. Where tokens are required members share the
- * one that is given, or get one each, made by the secret.
+ * one that is given, or get one each: made by the secret, or printed by the command, which has the member's name in $ROOMCAST_USER.
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -33,6 +33,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     token: { type: 'string' },
     'jwt-secret': { type: 'string' },
+    'token-command': { type: 'string' },
   },
 })
 
@@ -53,8 +54,13 @@ if (!urls.every((url) => /^https?:$/.test(new URL(url).protocol)))
   refuse('--url takes http:// and https://')
 const transport = TRANSPORTS.find((name) => name === values.transport)
 if (transport === undefined) refuse(`--transport takes ${TRANSPORTS.join(', ')}`)
-const credentials = credentialsOf(values.token, values['jwt-secret'])
-if (credentials === undefined) refuse('--token and --jwt-secret exclude each other')
+const credentials = credentialsOf({
+  token: values.token,
+  secret: values['jwt-secret'],
+  command: values['token-command'],
+})
+if (credentials === undefined)
+  refuse('--token, --jwt-secret and --token-command exclude each other')
 const connections = number('connections', 1, CONNECTIONS_MAX)
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)

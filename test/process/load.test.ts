@@ -11,6 +11,8 @@ import {
   serverCert,
   serverKey,
 } from '../../services/presence/test/kubernetes/certificates.ts'
+import { tokenByCommand } from '../../scripts/clients/token-command.ts'
+import { mintToken } from '../../services/gateway/src/auth/minting.ts'
 import { startDeployment } from '../support/deployment.ts'
 import { startProcess, within, type TestProcess } from '../support/processes.ts'
 
@@ -94,6 +96,50 @@ describe('npm run load', () => {
     },
     2 * LIMIT_MS,
   )
+
+  it(
+    'asks a command for the token of each member, by its name',
+    async () => {
+      const secret = 'a secret that is long enough for a hash'
+      await using deployment = await startDeployment({
+        gateways: 1,
+        env: { AUTH_JWT_SECRET: secret },
+      })
+      const folder = await mkdtemp(join(tmpdir(), 'roomcast-load-'))
+      try {
+        const iat = Math.floor(Date.now() / 1_000)
+        for (const sub of ['m0', 'm1', 'm2', 'm3'])
+          await writeFile(join(folder, sub), await mintToken(secret, { sub, iat, exp: iat + 600 }))
+        const options = {
+          url: deployment.gateways[0]?.url ?? '',
+          rooms: '2',
+          rate: '20',
+          duration: '1',
+          'token-command': `cat '${folder}'/"$ROOMCAST_USER"`,
+        }
+        await using load = startLoad({ ...options, connections: '4' })
+        expect(await load.ended(LIMIT_MS)).toBe(0)
+        expect(load.output()).toMatch(/^said (\d+), acknowledged \1, delivered [1-9]/m)
+        await using more = startLoad({ ...options, connections: '5' })
+        expect(await more.ended(LIMIT_MS)).toBe(1)
+        expect(more.output()).toMatch(/--token-command, for m4: it ended with 1\. .*No such file/)
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    },
+    2 * LIMIT_MS,
+  )
+
+  it.each([
+    ['takes too long', 'sleep 60', 100, 'no token within 0.1 s'],
+    ['prints nothing', 'true', undefined, 'it printed nothing'],
+    ['fails', 'echo no key >&2; exit 3', undefined, 'it ended with 3. no key'],
+    ['prints without end', 'yes', undefined, 'it ended with ERR_CHILD_PROCESS_STDIO_MAXBUFFER.'],
+  ])('says what is wrong with a command for tokens that %s', async (_what, command, ms, why) => {
+    await expect(tokenByCommand(command, 'ann', ms)).rejects.toThrow(
+      `--token-command, for ann: ${why}`,
+    )
+  })
 
   it('names a setting that it can not take and ends with 78', async () => {
     await using load = startLoad({ connections: '20001' })
