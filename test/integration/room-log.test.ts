@@ -1,8 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createRedisLog, RoomFeed, type RoomLog } from '@roomcast/roomlog'
 import { collector, newRoom, roomLogContract, say } from '../../services/roomlog/test/contract.ts'
-import { until, within } from '../support/processes.ts'
+import { startProcess, until, within } from '../support/processes.ts'
 import { startRedis, startRedisCluster, type TestRedis } from '../support/redis.ts'
+
+const cwd = fileURLToPath(new URL('../..', import.meta.url))
 
 let redis: TestRedis
 let cluster: Awaited<ReturnType<typeof startRedisCluster>>
@@ -195,6 +198,29 @@ describe('a room log in Redis', () => {
     feed.close()
     await log.close()
     await other.close()
+  })
+
+  it('a process that closes its connection while it asks for the slots of a cluster ends', async () => {
+    const ask = `
+      import { connectRedis } from '@roomcast/roomlog'
+      const client = connectRedis('${cluster.url}', 'test')
+      let hasRested = false
+      const look = setInterval(() => {
+        if (client.status !== 'ready') return
+        if (!client.isRefreshing) hasRested = true
+        else if (hasRested) {
+          clearInterval(look)
+          client.disconnect()
+          console.log('closed')
+        }
+      }, 1)`
+    await using asking = startProcess(
+      process.execPath,
+      ['--conditions=source', '--disable-warning=ExperimentalWarning', '--eval', ask],
+      { cwd, env: { PATH: process.env['PATH'] ?? '' } },
+    )
+    await asking.printed(/closed/)
+    expect(await asking.ended()).toBe(0)
   })
 
   it('a wrong password is told, and does not end the process', async () => {

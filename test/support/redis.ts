@@ -55,6 +55,9 @@ export interface TestRedis extends AsyncDisposable {
 /** The settings with which the chart runs its own Redis: nothing acknowledged is lost when it is killed. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
 
+/** Commands wait for a server that starts again. Jest waits for the end of a connection no longer than a second. */
+const ADMIN = { maxRetriesPerRequest: null, disconnectTimeout: 100 }
+
 /** A real redis-server of its own on a free port. */
 export async function startRedis(extra: readonly string[] = []): Promise<TestRedis> {
   const dir = await mkdtemp(join(tmpdir(), 'roomcast-redis-'))
@@ -74,7 +77,7 @@ export async function startRedis(extra: readonly string[] = []): Promise<TestRed
     return server
   }
   let server = await run()
-  const admin = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null })
+  const admin = new Redis(port, '127.0.0.1', ADMIN)
   admin.on('error', () => undefined)
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -141,7 +144,7 @@ export async function startSentinel(
     ].join('\n'),
   )
   const sentinel = startProcess('redis-server', [file, '--sentinel'])
-  const admin = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null })
+  const admin = new Redis(port, '127.0.0.1', ADMIN)
   admin.on('error', () => undefined)
   const stop = async (): Promise<void> => {
     admin.disconnect()

@@ -180,6 +180,7 @@ export class RoomFeed {
         await this.#repair()
         return
       } catch {
+        if (this.#isClosed) return
         // The log is away, which its owner reports; what is missing stays in it until it is back.
         await new Promise<void>((wake) => {
           this.#retry = { timer: setTimeout(wake, wait), wake }

@@ -21,6 +21,11 @@ const SOCKET_TIMEOUT_MS = 4_000
 const SLOTS_REFRESH_MS = 2_000
 /** How long the answer to a connection attempt may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 2_000
+/**
+ * How long the other side may take to close a connection that is ended here, in milliseconds, before it is cut. ioredis lets a process live
+ * as long also when the connection was gone before.
+ */
+const DISCONNECT_TIMEOUT_MS = 500
 
 export type RedisTarget =
   | { readonly kind: 'single'; readonly options: RedisOptions }
@@ -102,6 +107,7 @@ export function connect(
     ...target.options,
     connectionName: name,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     autoResubscribe: isPatient,
     ...(isPatient
       ? { maxRetriesPerRequest: null }
@@ -113,16 +119,19 @@ export function connect(
         }),
   }
   if (target.kind === 'cluster') {
-    return new Cluster([...target.nodes], {
+    const cluster = new Cluster([...target.nodes], {
       redisOptions: options,
       shardedSubscribers: true,
       enableOfflineQueue: isPatient,
       clusterRetryStrategy: retryStrategy,
       slotsRefreshTimeout: COMMAND_TIMEOUT_MS,
-      slotsRefreshInterval: SLOTS_REFRESH_MS,
+      // See `refreshSlots`.
+      slotsRefreshInterval: 0,
       // A moved slot is learnt from the refusal; one more try finds its new node.
       maxRedirections: 4,
     })
+    refreshSlots(cluster)
+    return cluster
   }
   return new Redis({
     ...options,
@@ -130,4 +139,16 @@ export function connect(
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
   })
+}
+
+/**
+ * Asks for the slots of a cluster again and again, until it is closed. The timer that ioredis has for it is set once more by an answer that
+ * comes after the end, and keeps the process alive for good.
+ */
+function refreshSlots(cluster: Cluster): void {
+  const timer = setInterval(() => {
+    if (cluster.status === 'ready') cluster.refreshSlotsCache()
+  }, SLOTS_REFRESH_MS)
+  timer.unref()
+  cluster.on('end', () => clearInterval(timer))
 }
