@@ -2,6 +2,7 @@ import {
   APPEND_REQUEST_MAX_BYTES,
   APPEND_ROOMS_MAX,
   ClientError,
+  MESSAGE_OVERHEAD_BYTES,
   offsetOf,
   type AppendBatch,
   type AppendMessage,
@@ -9,14 +10,7 @@ import {
   type RoomId,
 } from '@roomcast/protocol'
 import type { Log } from '@roomcast/runtime'
-import {
-  loadBatch,
-  newQueue,
-  OVERHEAD_BYTES,
-  type Outcome,
-  type Pending,
-  type RoomQueue,
-} from './room-queue.ts'
+import { loadBatch, newQueue, type Outcome, type Pending, type RoomQueue } from './room-queue.ts'
 
 /** Append requests under way at a time. More would split what arrives meanwhile into smaller batches. */
 export const FLIGHTS_MAX = 4
@@ -85,7 +79,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   const settle = (pending: Pending, outcome: Outcome): void => {
     messages--
-    bytes -= pending.payload.length + OVERHEAD_BYTES
+    bytes -= pending.payload.length + MESSAGE_OVERHEAD_BYTES
     pending.done?.(outcome)
   }
 
@@ -247,7 +241,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (isTrying && isHopeless(queue)) {
         throw new ClientError('unavailable', 'the room log can not be reached right now')
       }
-      const size = message.payload.length + OVERHEAD_BYTES
+      const size = message.payload.length + MESSAGE_OVERHEAD_BYTES
       if (messages >= maxMessages || bytes + size > maxBytes) {
         throw new ClientError('busy', 'too many messages wait for the room log')
       }

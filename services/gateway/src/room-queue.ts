@@ -6,8 +6,6 @@ import {
   type RoomId,
 } from '@roomcast/protocol'
 
-export { MESSAGE_OVERHEAD_BYTES as OVERHEAD_BYTES }
-
 /** What the sender of a message is told. */
 export type Outcome = { readonly offset: string } | ClientError
 
