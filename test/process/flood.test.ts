@@ -20,6 +20,9 @@ beforeAll(async () => {
       OUTBOX_MAX_MESSAGES: '500',
       OUTBOX_MAX_BYTES: '1000000',
       PUBLISH_MAX_BYTES: '1000000',
+      // As they are by default: one client is refused by them, whatever else it meets.
+      SAY_RATE_PER_SECOND: '20',
+      SAY_BURST: '40',
       // Without the ends that a flood comes to: what is looked at here is what bears it until then.
       EVENT_RATE_PER_SECOND: '1000000',
       HTTP_RATE_PER_SECOND: '0',
