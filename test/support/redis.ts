@@ -109,6 +109,10 @@ export async function startReplica(master: TestRedis): Promise<TestRedis> {
   await until('a replica that follows', async () =>
     (await replica.admin.info('replication')).includes('master_link_status:up'),
   )
+  // Until the master has heard that it has the copy, which may take a second, the master keeps what comes after it to itself.
+  await until('a replica that is told what follows', async () =>
+    (await master.admin.info('replication')).includes(`port=${replica.port},state=online`),
+  )
   return replica
 }
 
