@@ -168,16 +168,22 @@ function inherited(): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '' }
 }
 
-/** Resolves when `/readyz` answers 200. */
+/** Resolves when `/readyz` answers 200; a service that does not get there is told with why, and with what it printed. */
 export async function isReady(service: TestService): Promise<void> {
-  await until(
-    `a ready service at ${service.url}`,
-    async () => {
-      if (service.child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
-      return (await statusOf(`${service.metricsUrl}/readyz`)) === 200
-    },
-    READY_WITHIN_MS,
-  )
+  const { child, url, metricsUrl } = service
+  const isUp = async (): Promise<boolean> => {
+    if (child.exitCode !== null) throw new Error(`a service ended:\n${service.output()}`)
+    return (await statusOf(`${metricsUrl}/readyz`)) === 200
+  }
+  try {
+    await until(`a ready service at ${url}`, isUp, READY_WITHIN_MS)
+  } catch (error) {
+    const answer = await fetch(`${metricsUrl}/readyz`).then(
+      async (response) => response.text(),
+      String,
+    )
+    throw new Error(`${url} is not ready: ${answer}\n${service.output()}`, { cause: error })
+  }
 }
 
 /** The status of a GET, or undefined while nobody answers. */
