@@ -128,23 +128,26 @@ export function createFanout<R extends Receiver>(options: {
     const tellFor = (budget: number): void => {
       isScheduled = false
       if (backlog.isEmpty()) return
-      round ??= { walk: receivers(), from: backlog.head(), cost: 0 }
+      const current = (round ??= { walk: receivers(), from: backlog.head(), cost: 0 })
+      const { walk } = current
       const head = backlog.head()
       const started = clock()
       let spent = 0
-      for (let next = round.walk.next(); next.done !== true; next = round.walk.next()) {
+      for (let next = walk.next(); next.done !== true; next = walk.next()) {
         const receiver = next.value
         if (receiver.told === head) continue
         write(receiver, backlog.packets(receiver.socket.nsp.name, receiver.told))
+        // The last member was too slow: with its end the room has closed, and told what there was.
+        if (round !== current) return
         receiver.told = head
         spent = clock() - started
         if (spent < budget) continue
-        round.cost += spent
+        current.cost += spent
         isScheduled = true
         inThisTurn(slice)
         return
       }
-      end(round, clock() - started)
+      end(current, clock() - started)
     }
     const slice = (): void => tellFor(SLICE_MS)
     const sliceAfterRest = (): void => {

@@ -356,3 +356,22 @@ it('a reader that stands still is ended when its unsent bytes pass the limit; th
   await until('the others to have all', () => others.every(({ got }) => got.length === seq))
   expect(still.socket.connected).toBe(false)
 })
+
+it('a room that its last member leaves in the midst of a round, because it reads too slowly, closes', async () => {
+  const room = openRoom({ rest: 0, maxDelayMs: 0 })
+  const still = await admit(room, 'websocket')
+  let isClosed = false
+  still.socket.on('disconnect', () => {
+    room.remove(still.receiver)
+    room.close()
+    isClosed = true
+  })
+  reading(still, false)
+  const payload = JSON.stringify({ event: 'broadcast_say', data: { text: 'x'.repeat(50_000) } })
+  for (let seq = 1; !isClosed; seq++) {
+    room.deliver({ epoch: 'e', entries: [{ seq, payload }] })
+    await turn()
+  }
+  expect(slow).toEqual([still.socket])
+  reading(still, true)
+})
