@@ -1,6 +1,6 @@
-import { createBacklog } from './backlog.ts'
 import { formatOffset, type Message, type Position, type RoomId } from '@roomcast/protocol'
 import type { Run } from '@roomcast/roomlog'
+import { createBacklog } from './backlog.ts'
 import { terminate, unsentBytes } from './engine/connection.ts'
 import { laneOf, writeBytes, type Lane } from './engine/lanes.ts'
 import { writePacket, type SharedPackets } from './engine/packets.ts'
@@ -113,7 +113,7 @@ export function createFanout<R extends Receiver>(options: {
     const audience = new Map<string, Set<R>>()
     const backlog = createBacklog()
     /** In their order. */
-    let arrivals: Arrival[] = []
+    const arrivals: Arrival[] = []
     /** The round that is under way. */
     let round: Round<R> | undefined
     let restsUntil = -Infinity
@@ -164,12 +164,11 @@ export function createFanout<R extends Receiver>(options: {
       schedule()
     }
     const noteArrivals = (upTo: number): void => {
-      const isTold = (arrival: Arrival): boolean => arrival.upTo <= upTo
-      for (const { at, traced } of arrivals.filter(isTold)) {
-        if (at !== undefined) facts.deliveryLatency(Math.max(0, now() - at) / 1_000)
-        for (const endDelivery of traced) endDelivery(memberCount())
+      for (let [first] = arrivals; first !== undefined && first.upTo <= upTo; [first] = arrivals) {
+        arrivals.shift()
+        if (first.at !== undefined) facts.deliveryLatency(Math.max(0, now() - first.at) / 1_000)
+        for (const endDelivery of first.traced) endDelivery(memberCount())
       }
-      arrivals = arrivals.filter((arrival) => !isTold(arrival))
     }
     const memberCount = (): number => {
       let members = 0
@@ -189,6 +188,11 @@ export function createFanout<R extends Receiver>(options: {
       clearTimeout(timer)
       while (!backlog.isEmpty()) tellFor(Infinity)
     }
+    /** Something more waits. */
+    const added = (): void => {
+      if (backlog.size() < BACKLOG_MAX_CHARS) schedule()
+      else flush()
+    }
 
     return {
       deliver({ epoch, entries, at, traces }) {
@@ -204,12 +208,11 @@ export function createFanout<R extends Receiver>(options: {
           backlog.add(messageBody(payload, { epoch, seq }))
         }
         arrivals.push({ upTo: backlog.head(), at, traced })
-        if (backlog.size() < BACKLOG_MAX_CHARS) schedule()
-        else flush()
+        added()
       },
       tell(message) {
         backlog.add(JSON.stringify(['message', message]))
-        schedule()
+        added()
       },
       admit(receiver) {
         const namespace = receiver.socket.nsp.name
